@@ -1,0 +1,87 @@
+#include "runtime/isolation/descriptors.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/kernel/mount.h"
+#include "runtime/kernel/status.h"
+
+namespace bulkhead::isolation {
+namespace {
+
+using Kind = DescriptorRequest::Kind;
+
+absl::StatusOr<UniqueFd> OpenPath(const std::string& path, int flags) {
+  UniqueFd fd(open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0640));
+  if (!fd.valid()) return ErrnoStatus(errno, absl::StrCat("open ", path));
+  return fd;
+}
+
+absl::StatusOr<UniqueFd> Take(std::vector<UniqueFd>& from, size_t number, const char* what) {
+  if (number < from.size() && from[number].valid()) return std::move(from[number]);
+  return absl::InvalidArgumentError(
+      absl::StrCat("the plan needs ", what, " ", number, ", ", from.size(), " are there"));
+}
+
+absl::StatusOr<UniqueFd> Open(const DescriptorRequest& request, std::vector<UniqueFd>& volumes,
+                              std::vector<UniqueFd>& given) {
+  switch (request.kind) {
+    case Kind::kTree:
+      return CloneTree(AT_FDCWD, request.path, TreeDepth::kOneMount);
+    case Kind::kRecursiveTree:
+      return CloneTree(AT_FDCWD, request.path, TreeDepth::kRecursive);
+    case Kind::kReadOnly:
+      return OpenPath(request.path, O_RDONLY);
+    case Kind::kReadWrite:
+      return OpenPath(request.path, O_RDWR);
+    case Kind::kWriteOnly:
+      return OpenPath(request.path, O_WRONLY);
+    case Kind::kAppend:
+      return OpenPath(request.path, O_WRONLY | O_APPEND | O_CREAT);
+    case Kind::kVolume:
+      return Take(volumes, request.number, "volume");
+    case Kind::kGiven:
+      return Take(given, request.number, "descriptor");
+  }
+  return absl::InternalError("a descriptor of unknown kind");
+}
+
+}  // namespace
+
+plan::Fd DescriptorList::Add(Kind kind, std::string path) {
+  requests_.push_back({.kind = kind, .path = std::move(path)});
+  plan::Fd fd;
+  fd.set_index(requests_.size() - 1);
+  return fd;
+}
+
+plan::Fd DescriptorList::AddVolume(size_t number) {
+  plan::Fd fd = Add(Kind::kVolume, "");
+  requests_.back().number = number;
+  return fd;
+}
+
+plan::Fd DescriptorList::AddGiven(size_t number) {
+  plan::Fd fd = Add(Kind::kGiven, "");
+  requests_.back().number = number;
+  return fd;
+}
+
+absl::StatusOr<std::vector<UniqueFd>> OpenDescriptors(const DescriptorList& list,
+                                                      std::vector<OpenedVolume> volumes,
+                                                      std::vector<UniqueFd> given) {
+  std::vector<UniqueFd> trees;
+  for (OpenedVolume& volume : volumes) trees.push_back(std::move(volume.tree));
+  std::vector<UniqueFd> fds;
+  for (const DescriptorRequest& request : list.requests()) {
+    absl::StatusOr<UniqueFd> fd = Open(request, trees, given);
+    if (!fd.ok()) return fd.status();
+    fds.push_back(*std::move(fd));
+  }
+  return fds;
+}
+
+}  // namespace bulkhead::isolation

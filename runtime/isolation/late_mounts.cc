@@ -1,0 +1,131 @@
+#include "runtime/isolation/late_mounts.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/isolation/mounts_inside.h"
+#include "runtime/kernel/file.h"
+#include "runtime/kernel/path.h"
+#include "runtime/kernel/status.h"
+
+namespace bulkhead::isolation {
+namespace {
+
+constexpr uint64_t kSafe = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+constexpr char kProc[] = "/proc";
+constexpr char kCgroup[] = "/sys/fs/cgroup";
+
+// A directory whose path holds no link, or -errno.
+int OpenPlace(const char* path) {
+  return Openat2(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0,
+                 RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+}
+
+Outcome MountAt(const char* type, const char* path) {
+  const int place = OpenPlace(path);
+  if (place < 0) return {.error = -place, .subject = path};
+  const int mount = NewFilesystemInside(type, kSafe);
+  if (mount < 0) return {.error = -mount, .subject = path};
+  const Outcome outcome = AttachInside(mount, place, path);
+  close(mount);
+  close(place);
+  return outcome;
+}
+
+// A tmpfs at /sys/fs/cgroup as working directory, for the hierarchies of v1.
+Outcome EnterCgroupTmpfs() {
+  if (Outcome outcome = MountAt("tmpfs", kCgroup); !outcome.ok()) return outcome;
+  return FromResult(chdir(kCgroup), kCgroup);
+}
+
+Outcome MountHierarchy(const LateMountSlice::Hierarchy& hierarchy) {
+  const bool v2 = hierarchy.v1_options[0] == '\0';
+  const char* type = v2 ? "cgroup2" : "cgroup";
+  if (mkdir(hierarchy.directory, 0755) != 0) return FromResult(-1, hierarchy.directory);
+  constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME;
+  return FromResult(
+      mount(type, hierarchy.directory, type, kFlags, v2 ? nullptr : hierarchy.v1_options),
+      hierarchy.directory);
+}
+
+Outcome MountHierarchies(const LateMountSlice& slice) {
+  if (slice.cgroup.front().directory[0] == '\0') return MountAt("cgroup2", kCgroup);
+  if (Outcome outcome = EnterCgroupTmpfs(); !outcome.ok()) return outcome;
+  for (const LateMountSlice::Hierarchy& hierarchy : slice.cgroup) {
+    if (Outcome outcome = MountHierarchy(hierarchy); !outcome.ok()) return outcome;
+  }
+  return FromResult(chdir("/"), "/");
+}
+
+Outcome MakeReadOnly(const char* path, unsigned flags) {
+  mount_attr attributes = {};
+  attributes.attr_set = MOUNT_ATTR_RDONLY;
+  return FromResult(
+      mount_setattr(AT_FDCWD, path, flags | AT_SYMLINK_NOFOLLOW, &attributes, sizeof(attributes)),
+      path);
+}
+
+}  // namespace
+
+absl::StatusOr<LateMountSlice> LateMountsOutside(const plan::LateMountsPlan& plan,
+                                                 std::span<const UniqueFd> fds,
+                                                 int user_namespace) {
+  LateMountSlice slice{.proc = plan.proc(),
+                       .cgroup_read_only = plan.cgroup_read_only(),
+                       .read_only_root = plan.read_only_root()};
+  for (const plan::CgroupMount& mount : plan.cgroup()) {
+    slice.cgroup.push_back({mount.directory().c_str(), mount.v1_options().c_str()});
+  }
+  for (const plan::Mount& mount : plan.mounts()) {
+    absl::StatusOr<MountSource> source = OpenMountSource(mount, fds, user_namespace);
+    if (!source.ok()) {
+      return Annotate(source.status(), absl::StrCat("mount ", mount.destination()));
+    }
+    slice.mounts.push_back({*std::move(source), mount.destination().c_str()});
+  }
+  for (const std::string& path : plan.masked_paths()) slice.masked_paths.push_back(path.c_str());
+  for (const std::string& path : plan.read_only_paths()) {
+    slice.read_only_paths.push_back(path.c_str());
+  }
+  return slice;
+}
+
+Outcome MountProcInside(const LateMountSlice& slice) {
+  if (!slice.proc) return {};
+  if (Outcome outcome = MountAt("proc", kProc); !outcome.ok()) return outcome;
+  const int proc = OpenPlace(kProc);
+  if (proc < 0) return {.error = -proc, .subject = kProc};
+  const bool verified = IsOnProcfs(proc);
+  close(proc);
+  return {.error = verified ? 0 : EXDEV, .subject = kProc};
+}
+
+Outcome MountCgroupInside(const LateMountSlice& slice) {
+  if (slice.cgroup.empty()) return {};
+  if (Outcome outcome = MountHierarchies(slice); !outcome.ok()) return outcome;
+  return slice.cgroup_read_only ? MakeReadOnly(kCgroup, AT_RECURSIVE) : Outcome{};
+}
+
+Outcome MountLateInside(const LateMountSlice& slice) {
+  for (const LateMountSlice::Late& late : slice.mounts) {
+    const int place = OpenInRoot(AT_FDCWD, late.destination, O_PATH);
+    if (place < 0) return {.error = -place, .subject = late.destination};
+    const Outcome outcome = AttachInside(late.source.mount(), place, late.destination);
+    close(place);
+    if (!outcome.ok()) return outcome;
+  }
+  return {};
+}
+
+Outcome ReadOnlyRootInside(const LateMountSlice& slice) {
+  return slice.read_only_root ? MakeReadOnly("/", 0) : Outcome{};
+}
+
+}  // namespace bulkhead::isolation

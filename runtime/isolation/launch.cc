@@ -1,0 +1,129 @@
+#include "runtime/isolation/launch.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "runtime/isolation/cgroup_join.h"
+#include "runtime/isolation/launch_steps.h"
+#include "runtime/isolation/oom_score.h"
+#include "runtime/kernel/process.h"
+#include "runtime/kernel/status.h"
+
+namespace bulkhead::isolation {
+namespace {
+
+// What both kinds of launch share.
+struct Launch {
+  LaunchSlices slices;
+  int v2_cgroup = -1;
+  int oom_score_adj = 0;
+  Terminal terminal;
+};
+
+template <typename Plan>
+absl::Status AddCommon(const Plan& plan, std::span<const UniqueFd> fds, int root,
+                       const PodNamespaces& pod, Launch& launch) {
+  absl::StatusOr<CgroupFds> cgroup = PlannedCgroup(plan.cgroup(), fds);
+  if (!cgroup.ok()) return cgroup.status();
+  absl::StatusOr<ProgramSlice> program = ProgramOutside(plan.process());
+  if (!program.ok()) return program.status();
+  launch.v2_cgroup = cgroup->v2_directory;
+  launch.oom_score_adj = plan.oom_score_adj();
+  launch.slices.cgroup_tasks = std::move(cgroup->v1_tasks);
+  launch.slices.program = *std::move(program);
+  launch.slices.rlimits = &plan.rlimits();
+  launch.slices.credentials = &plan.credentials();
+  launch.slices.seccomp = &plan.seccomp();
+  absl::StatusOr<uint32_t> owner = HostId(pod.uids, plan.credentials().uid());
+  if (!owner.ok()) return Annotate(owner.status(), "user id");
+  launch.slices.streams.owner = *owner;
+  for (int& stream : launch.slices.streams.streams) {
+    if (stream < 0) stream = pod.null_device.get();
+  }
+  if (!plan.process().terminal()) return absl::OkStatus();
+  absl::StatusOr<Terminal> terminal = OpenTerminal(root);
+  if (!terminal.ok()) return terminal.status();
+  launch.terminal = *std::move(terminal);
+  launch.slices.streams.terminal = launch.terminal.slave.get();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CloneResult> CloneChild(const Launch& launch, int procfs, int control) {
+  absl::StatusOr<ChildPidNamespace> space =
+      ChildPidNamespace::Enter(launch.slices.namespaces, procfs);
+  if (!space.ok()) return space.status();
+  absl::StatusOr<CloneResult> child = Clone(launch.slices.namespaces.clone_flags, launch.v2_cgroup);
+  if (child.ok() && child->pid == 0) RunLaunchSteps(launch.slices, control);
+  if (absl::Status status = space->Restore(); !status.ok()) {
+    if (child.ok()) KillAndReap(child->pidfd.get());
+    return status;
+  }
+  return child;
+}
+
+absl::StatusOr<LaunchedProcess> Start(Launch launch, const PodNamespaces& pod) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+    return ErrnoStatus(errno, "socketpair");
+  }
+  LaunchedProcess process{.control = UniqueFd(pair[0])};
+  UniqueFd child_end(pair[1]);
+  absl::StatusOr<CloneResult> child = CloneChild(launch, pod.procfs.get(), child_end.get());
+  if (!child.ok()) return child.status();
+  process.pid = child->pid;
+  process.pidfd = std::move(child->pidfd);
+  process.terminal = std::move(launch.terminal.master);
+  // The child is ours and not reaped, so the number cannot be another's.
+  absl::StatusOr<int> score = SetOomScoreAdj(pod.procfs.get(), process.pid, launch.oom_score_adj);
+  if (!score.ok()) {
+    KillAndReap(process.pidfd.get());
+    return score.status();
+  }
+  process.oom_score_adj = *score;
+  return process;
+}
+
+}  // namespace
+
+absl::StatusOr<LaunchedProcess> LaunchContainer(const plan::LaunchPlan& plan,
+                                                std::span<const UniqueFd> fds,
+                                                const PreparedRoot& root, const PodNamespaces& pod,
+                                                const StandardStreams& streams) {
+  Launch launch;
+  absl::StatusOr<NamespaceSlice> namespaces =
+      ContainerNamespaces(plan.namespaces(), fds, root.mount_namespace.get(), pod);
+  if (!namespaces.ok()) return namespaces.status();
+  absl::StatusOr<LateMountSlice> late_mounts =
+      LateMountsOutside(plan.late_mounts(), fds, pod.user_namespace.get());
+  if (!late_mounts.ok()) return late_mounts.status();
+  launch.slices.namespaces = *namespaces;
+  launch.slices.late_mounts = *std::move(late_mounts);
+  launch.slices.streams = {.streams = {streams.in, streams.out, streams.err}, .console = true};
+  absl::Status status = AddCommon(plan, fds, root.root.get(), pod, launch);
+  if (!status.ok()) return status;
+  return Start(std::move(launch), pod);
+}
+
+absl::StatusOr<LaunchedProcess> LaunchExec(const plan::ExecPlan& plan,
+                                           std::span<const UniqueFd> fds, int container_pidfd,
+                                           int container_root, const PodNamespaces& pod) {
+  Launch launch;
+  absl::StatusOr<int> in = PlannedFd(plan.has_stdin(), plan.stdin(), fds);
+  if (!in.ok()) return in.status();
+  absl::StatusOr<int> out = PlannedFd(plan.has_stdout(), plan.stdout(), fds);
+  if (!out.ok()) return out.status();
+  absl::StatusOr<int> err = PlannedFd(plan.has_stderr(), plan.stderr(), fds);
+  if (!err.ok()) return err.status();
+  launch.slices.streams = {.streams = {*in, *out, *err}};
+  launch.slices.namespaces = ExecNamespaces(container_pidfd, pod);
+  launch.slices.held = false;
+  absl::Status status = AddCommon(plan, fds, container_root, pod, launch);
+  if (!status.ok()) return status;
+  return Start(std::move(launch), pod);
+}
+
+}  // namespace bulkhead::isolation

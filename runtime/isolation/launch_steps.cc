@@ -1,0 +1,129 @@
+#include "runtime/isolation/launch_steps.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "runtime/isolation/cgroup_join.h"
+#include "runtime/isolation/credentials.h"
+#include "runtime/isolation/launch_report.h"
+#include "runtime/isolation/masked_paths.h"
+#include "runtime/isolation/rlimits.h"
+#include "runtime/isolation/seccomp.h"
+#include "runtime/isolation/signals.h"
+#include "runtime/isolation/steps.h"
+
+namespace bulkhead::isolation {
+namespace {
+
+// What changes while the steps run.
+struct Progress {
+  int control = -1;
+  bool directory_entered = false;
+};
+
+// The control socket becomes descriptor 3 and everything above is closed: a child may wait long
+// for its release and must hold no pipe of another container open, nor take anything of the
+// supervisor's along (CVE-2024-21626).
+Outcome CloseDescriptors(Progress& progress) {
+  constexpr int kControl = 3;
+  if (progress.control != kControl && dup3(progress.control, kControl, O_CLOEXEC) < 0) {
+    return FromResult(-1);
+  }
+  progress.control = kControl;
+  return FromResult(syscall(SYS_close_range, kControl + 1, ~0U, 0));
+}
+
+Outcome SetUmask(const LaunchSlices& slices) {
+  umask(slices.program.process->umask());
+  return {};
+}
+
+Outcome SeccompIf(const LaunchSlices& slices, bool no_new_privileges) {
+  if (slices.credentials->no_new_privileges() != no_new_privileges) return {};
+  return InstallSeccompInside(*slices.seccomp);
+}
+
+struct Step {
+  const char* name;
+  Outcome (*run)(const LaunchSlices&, Progress&);
+};
+
+// First the process goes where it belongs, then its view is completed, then it is taken what it
+// must not have. Nothing of the container runs before the last line. `S` are the slices.
+using S = LaunchSlices;
+constexpr Step kSteps[] = {
+    {"join cgroups", [](const S& s, Progress&) { return JoinCgroupsInside(s.cgroup_tasks); }},
+    {"enter namespaces", [](const S& s, Progress&) { return EnterNamespacesInside(s.namespaces); }},
+    {"new session", [](const S& s, Progress&) { return EnterSessionInside(s.streams); }},
+    {"mount proc", [](const S& s, Progress&) { return MountProcInside(s.late_mounts); }},
+    {"mount cgroup", [](const S& s, Progress&) { return MountCgroupInside(s.late_mounts); }},
+    {"mount", [](const S& s, Progress&) { return MountLateInside(s.late_mounts); }},
+    {"mount console", [](const S& s, Progress&) { return MountConsoleInside(s.streams); }},
+    {"read-only path",
+     [](const S& s, Progress&) { return ReadOnlyPathsInside(s.late_mounts.read_only_paths); }},
+    {"mask path",
+     [](const S& s, Progress&) { return MaskPathsInside(s.late_mounts.masked_paths); }},
+    {"read-only root", [](const S& s, Progress&) { return ReadOnlyRootInside(s.late_mounts); }},
+    {"standard streams", [](const S& s, Progress&) { return SetStreamsInside(s.streams); }},
+    // The last that the host's superuser does: a hard limit may need CAP_SYS_RESOURCE there.
+    {"resource limits", [](const S& s, Progress&) { return SetRlimitsInside(*s.rlimits); }},
+    {"enter user namespace",
+     [](const S& s, Progress&) { return EnterUserNamespaceInside(s.namespaces); }},
+    {"new session keyring", [](const S&, Progress&) { return NewSessionKeyringInside(); }},
+    {"close descriptors", [](const S&, Progress& p) { return CloseDescriptors(p); }},
+    {"umask", [](const S& s, Progress&) { return SetUmask(s); }},
+    {"working directory",
+     [](const S& s, Progress& p) {
+       return EnterDirectoryInside(s.program, false, p.directory_entered);
+     }},
+    // Without no_new_privs a filter needs CAP_SYS_ADMIN, which the next steps take away.
+    {"seccomp", [](const S& s, Progress&) { return SeccompIf(s, false); }},
+    {"bounding set", [](const S& s, Progress&) { return DropBoundingSetInside(*s.credentials); }},
+    {"user and groups", [](const S& s, Progress&) { return SetIdsInside(*s.credentials); }},
+    {"capabilities", [](const S& s, Progress&) { return SetCapabilitiesInside(*s.credentials); }},
+    {"working directory",
+     [](const S& s, Progress& p) {
+       return EnterDirectoryInside(s.program, true, p.directory_entered);
+     }},
+    {"no_new_privs",
+     [](const S& s, Progress&) { return SetNoNewPrivilegesInside(*s.credentials); }},
+};
+
+// After the release.
+constexpr Step kLastSteps[] = {
+    // With no_new_privs it comes last: the filter need not allow any step above.
+    {"seccomp", [](const S& s, Progress&) { return SeccompIf(s, true); }},
+    {"exec", [](const S& s, Progress&) { return ExecuteInside(s.program); }},
+};
+
+template <size_t N>
+void RunOrExit(const Step (&steps)[N], const LaunchSlices& slices, Progress& progress) {
+  for (const Step& step : steps) {
+    const Outcome outcome = step.run(slices, progress);
+    if (outcome.ok()) continue;
+    SendReport(progress.control, step.name, outcome);
+    _exit(127);
+  }
+}
+
+}  // namespace
+
+void RunLaunchSteps(const LaunchSlices& slices, int control) {
+  Progress progress{.control = control};
+  ResetSignalHandlers();
+  RunOrExit(kSteps, slices, progress);
+  if (slices.held) {
+    SendReport(progress.control, "", {});
+    if (!AwaitRelease(progress.control)) _exit(127);
+  }
+  UnblockSignals();
+  RunOrExit(kLastSteps, slices, progress);
+  _exit(127);
+}
+
+}  // namespace bulkhead::isolation

@@ -1,0 +1,19 @@
+// Mount calls for the steps between clone and exec: no allocation, errno values.
+#ifndef BULKHEAD_RUNTIME_ISOLATION_MOUNTS_INSIDE_H_
+#define BULKHEAD_RUNTIME_ISOLATION_MOUNTS_INSIDE_H_
+
+#include <cstdint>
+
+#include "runtime/isolation/steps.h"
+
+namespace bulkhead::isolation {
+
+// A detached mount of a new instance without options, or -errno.
+int NewFilesystemInside(const char* type, uint64_t attributes);
+
+// Attaches a detached mount at the place a descriptor refers to.
+Outcome AttachInside(int mount, int place, const char* subject);
+
+}  // namespace bulkhead::isolation
+
+#endif  // BULKHEAD_RUNTIME_ISOLATION_MOUNTS_INSIDE_H_

@@ -1,0 +1,96 @@
+#include "runtime/isolation/pid1.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "runtime/isolation/namespaces.h"
+#include "runtime/isolation/signals.h"
+#include "runtime/kernel/status.h"
+
+namespace bulkhead::isolation {
+namespace {
+
+// An empty, read-only tmpfs as root, in a mount namespace that holds nothing else.
+Outcome EnterEmptyRoot() {
+  if (unshare(CLONE_NEWNS) != 0) return FromResult(-1, "unshare");
+  const int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
+  if (context < 0) return FromResult(-1, "fsopen");
+  fsconfig(context, FSCONFIG_SET_STRING, "size", "4k", 0);
+  if (fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
+    return FromResult(-1, "fsconfig");
+  }
+  const int root =
+      fsmount(context, FSMOUNT_CLOEXEC,
+              MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+  if (root < 0) return FromResult(-1, "fsmount");
+  if (move_mount(root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+    return FromResult(-1, "move_mount");
+  }
+  if (fchdir(root) != 0) return FromResult(-1, "fchdir");
+  if (syscall(SYS_pivot_root, ".", ".") != 0) return FromResult(-1, "pivot_root");
+  return FromResult(umount2(".", MNT_DETACH), "umount");
+}
+
+Outcome DropCapabilities() {
+  for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
+    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return FromResult(-1, "bounding set");
+  }
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  const __user_cap_data_struct none[2] = {};
+  if (syscall(SYS_capset, &header, none) != 0) return FromResult(-1, "capset");
+  return FromResult(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
+}
+
+Outcome BecomePid1(const CgroupFds& cgroup, int user_namespace) {
+  if (Outcome outcome = JoinCgroupsInside(cgroup.v1_tasks); !outcome.ok()) return outcome;
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return FromResult(-1, "dumpable");
+  prctl(PR_SET_NAME, "pod-init", 0, 0, 0);
+  if (setsid() < 0) return FromResult(-1, "setsid");
+  ResetSignalHandlers();
+  struct sigaction ignore = {};
+  ignore.sa_handler = SIG_IGN;
+  if (sigaction(SIGCHLD, &ignore, nullptr) != 0) return FromResult(-1, "SIGCHLD");
+  UnblockSignals();
+  if (Outcome outcome = EnterEmptyRoot(); !outcome.ok()) return outcome;
+  if (Outcome outcome = BecomeSuperuserInside(user_namespace); !outcome.ok()) return outcome;
+  return DropCapabilities();
+}
+
+[[noreturn]] void RunPid1(const CgroupFds& cgroup, int user_namespace, int report) {
+  const Outcome outcome = BecomePid1(cgroup, user_namespace);
+  if (write(report, &outcome.error, sizeof(outcome.error)) != sizeof(outcome.error)) _exit(1);
+  if (!outcome.ok()) _exit(1);
+  if (close_range(0, ~0U, 0) != 0) _exit(1);
+  while (true) pause();
+}
+
+}  // namespace
+
+absl::StatusOr<CloneResult> StartPid1(const CgroupFds& cgroup, int user_namespace) {
+  int pair[2];
+  if (pipe2(pair, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe for the pod's PID 1");
+  UniqueFd reader(pair[0]);
+  UniqueFd writer(pair[1]);
+  absl::StatusOr<CloneResult> child = Clone(CLONE_NEWPID, cgroup.v2_directory);
+  if (!child.ok()) return Annotate(child.status(), "start the pod's PID 1");
+  if (child->pid == 0) RunPid1(cgroup, user_namespace, writer.get());
+  writer.reset();
+  int error = 0;
+  ssize_t n;
+  while ((n = read(reader.get(), &error, sizeof(error))) < 0 && errno == EINTR) {
+  }
+  if (n == sizeof(error) && error == 0) return child;
+  KillAndReap(child->pidfd.get());
+  return ErrnoStatus(n == sizeof(error) ? error : ECHILD, "set up the pod's PID 1");
+}
+
+}  // namespace bulkhead::isolation

@@ -1,0 +1,64 @@
+#include "runtime/isolation/root.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "runtime/isolation/mounts.h"
+#include "runtime/isolation/overlay.h"
+#include "runtime/kernel/file_owner.h"
+#include "runtime/kernel/mount.h"
+#include "runtime/kernel/status.h"
+
+namespace bulkhead::isolation {
+namespace {
+
+// What is made belongs to the pod's superuser. In an ID-mapped volume nobody else can make
+// anything.
+absl::Status FillAsSuperuser(const plan::RootPlan& plan, std::span<const UniqueFd> fds, int root,
+                             const PodNamespaces& pod) {
+  if (!pod.user_namespace.valid()) return FillRoot(plan, fds, root, -1);
+  absl::StatusOr<PodSuperuser> owner = SuperuserOf(pod);
+  if (!owner.ok()) return owner.status();
+  absl::StatusOr<FileOwner> acting = FileOwner::Become(owner->uid, owner->gid);
+  if (!acting.ok()) return acting.status();
+  const absl::Status status = FillRoot(plan, fds, root, pod.user_namespace.get());
+  const absl::Status restored = acting->Restore();
+  return restored.ok() ? status : restored;
+}
+
+absl::StatusOr<PreparedRoot> AssembleHere(const plan::RootPlan& plan, std::span<const UniqueFd> fds,
+                                          const PodNamespaces& pod) {
+  absl::StatusOr<UniqueFd> root = MountOverlay(plan, fds, pod);
+  if (!root.ok()) return root.status();
+  if (absl::Status status = FillAsSuperuser(plan, fds, root->get(), pod); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = PivotInto(root->get()); !status.ok()) return status;
+  UniqueFd space(openat(pod.procfs.get(), "thread-self/ns/mnt", O_RDONLY | O_CLOEXEC));
+  if (!space.valid()) return ErrnoStatus(errno, "open the container's mount namespace");
+  return PreparedRoot{std::move(space), *std::move(root)};
+}
+
+}  // namespace
+
+absl::StatusOr<PreparedRoot> AssembleRoot(const plan::RootPlan& plan, std::span<const UniqueFd> fds,
+                                          const PodNamespaces& pod) {
+  // Also stops sharing root and working directory with other threads (CLONE_FS), without which
+  // no thread may change its mount namespace: setns(2).
+  if (unshare(CLONE_NEWNS) != 0) return ErrnoStatus(errno, "unshare the container's mounts");
+  // Modes are given exactly; nothing else of the supervisor makes files meanwhile.
+  const mode_t mask = umask(0);
+  absl::StatusOr<PreparedRoot> prepared = AssembleHere(plan, fds, pod);
+  umask(mask);
+  if (setns(pod.mount_namespace.get(), CLONE_NEWNS) != 0) {
+    return absl::InternalError(ErrnoStatus(errno, "return to the pod's mount namespace").message());
+  }
+  return prepared;
+}
+
+}  // namespace bulkhead::isolation

@@ -1,0 +1,56 @@
+// System-call filters: compiled at plan time, installed inside.
+#ifndef BULKHEAD_RUNTIME_ISOLATION_SECCOMP_H_
+#define BULKHEAD_RUNTIME_ISOLATION_SECCOMP_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "proto/plan.pb.h"
+#include "runtime/isolation/seccomp_profile.h"
+#include "runtime/isolation/steps.h"
+#include "runtime/spec/security.h"
+
+namespace bulkhead::isolation {
+
+// The text of the file that a Localhost profile names, empty for any other and for a privileged
+// container. Runs in the daemon. INVALID_ARGUMENT naming the file: not there, not readable, not a
+// regular file, beyond 1 MiB.
+absl::StatusOr<std::string> ReadLocalhostProfile(const spec::SecurityContext& security);
+
+// Compiles filters and keeps them: the default one takes libseccomp tens of milliseconds. Thread-
+// safe.
+class SeccompCompiler {
+ public:
+  // Unset and Unconfined are no filter, and so is a privileged container's; RuntimeDefault is the
+  // default profile for these capabilities (bit n is capability n); Localhost is `profile`, the
+  // text of its file. INVALID_ARGUMENT naming the file and the key in it, UNIMPLEMENTED for
+  // SCMP_ACT_NOTIFY. The calls that libseccomp does not know are told once a profile.
+  absl::StatusOr<CompiledSeccomp> Plan(const spec::SecurityContext& security, uint64_t capabilities,
+                                       const std::string& profile = "");
+
+ private:
+  // The text, empty for the default profile, and the capabilities.
+  using Key = std::pair<std::string, uint64_t>;
+
+  absl::StatusOr<CompiledSeccomp> Compile(const Key& key);
+  bool IsKept(const std::string& profile) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Keep(const Key& key, const plan::SeccompPlan& plan) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  absl::Mutex mutex_;
+  // Bounded: see kMaxKeptBytes.
+  std::map<Key, plan::SeccompPlan> kept_ ABSL_GUARDED_BY(mutex_);
+  size_t kept_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// Inside. Without no_new_privs it needs CAP_SYS_ADMIN and so comes before capabilities are
+// dropped; with it, last.
+Outcome InstallSeccompInside(const plan::SeccompPlan& plan);
+
+}  // namespace bulkhead::isolation
+
+#endif  // BULKHEAD_RUNTIME_ISOLATION_SECCOMP_H_

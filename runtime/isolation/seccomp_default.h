@@ -1,0 +1,20 @@
+// The system-call profile of containers that ask for the runtime's default.
+#ifndef BULKHEAD_RUNTIME_ISOLATION_SECCOMP_DEFAULT_H_
+#define BULKHEAD_RUNTIME_ISOLATION_SECCOMP_DEFAULT_H_
+
+#include <cstdint>
+
+#include "runtime/spec/seccomp.h"
+
+namespace bulkhead::isolation {
+
+// An allowlist, as the default profiles of the peers are: everyday calls, calls that a capability
+// of the container makes useful, EPERM for the rest that is known and ENOSYS for calls newer than
+// the list, so that libc falls back. clone(2) may not make namespaces without CAP_SYS_ADMIN, and
+// clone3(2), whose flags a filter cannot read, does not exist then. Bit n of `capabilities` is
+// capability n.
+spec::SeccompProfile DefaultSeccompProfile(uint64_t capabilities);
+
+}  // namespace bulkhead::isolation
+
+#endif  // BULKHEAD_RUNTIME_ISOLATION_SECCOMP_DEFAULT_H_

@@ -1,0 +1,32 @@
+// Volumes, opened in the host's mount namespace.
+#ifndef BULKHEAD_RUNTIME_ISOLATION_VOLUMES_H_
+#define BULKHEAD_RUNTIME_ISOLATION_VOLUMES_H_
+
+#include "absl/status/statusor.h"
+#include "runtime/kernel/fd.h"
+#include "runtime/spec/container.h"
+
+namespace bulkhead::isolation {
+
+// What planning needs to know of a volume.
+struct VolumeFacts {
+  bool directory = true;
+
+  bool operator==(const VolumeFacts&) const = default;
+};
+
+struct OpenedVolume {
+  // A detached, recursive copy of the source's mount tree.
+  UniqueFd tree;
+  VolumeFacts facts;
+};
+
+// Opens the source of a volume, symbolic links followed on the host. A source that does not
+// exist is made as a directory (0755), as the kubelet's peers do. INVALID_ARGUMENT naming
+// host_path: relative; FAILED_PRECONDITION: Bidirectional asks for a source on a shared mount,
+// HostToContainer for one on a shared or slave mount. Runs in the daemon.
+absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount);
+
+}  // namespace bulkhead::isolation
+
+#endif  // BULKHEAD_RUNTIME_ISOLATION_VOLUMES_H_

@@ -1,0 +1,30 @@
+// Whose the files are that a thread makes: setfsuid(2).
+#ifndef BULKHEAD_RUNTIME_KERNEL_FILE_OWNER_H_
+#define BULKHEAD_RUNTIME_KERNEL_FILE_OWNER_H_
+
+#include <sys/types.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace bulkhead {
+
+// Makes the calling thread act on files as another user and group, with the capabilities that it
+// has. Restore must be called; when it fails the process must end.
+class FileOwner {
+ public:
+  static absl::StatusOr<FileOwner> Become(uid_t uid, gid_t gid);
+  // INTERNAL.
+  absl::Status Restore();
+
+ private:
+  FileOwner(uid_t uid, gid_t gid) : uid_(uid), gid_(gid) {}
+
+  // Those before.
+  uid_t uid_;
+  gid_t gid_;
+};
+
+}  // namespace bulkhead
+
+#endif  // BULKHEAD_RUNTIME_KERNEL_FILE_OWNER_H_

@@ -1,0 +1,107 @@
+#ifndef BULKHEAD_RUNTIME_SPEC_CONTAINER_H_
+#define BULKHEAD_RUNTIME_SPEC_CONTAINER_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/spec/security.h"
+
+namespace bulkhead::spec {
+
+struct ContainerMetadata {
+  std::string name;
+  uint32_t attempt = 0;
+
+  bool operator==(const ContainerMetadata&) const = default;
+};
+
+// CRI MountPropagation.
+enum class MountPropagation { kPrivate, kHostToContainer, kBidirectional };
+
+struct Mount {
+  std::string container_path;
+  // On the host, symbolic links followed there; empty for an image volume.
+  std::string host_path;
+  bool readonly = false;
+  bool recursive_read_only = false;
+  bool selinux_relabel = false;
+  MountPropagation propagation = MountPropagation::kPrivate;
+  // Both or none: the maps of the mount's ids, those of the pod's user namespace.
+  std::vector<IdRange> uid_map;
+  std::vector<IdRange> gid_map;
+  // The image of an image volume.
+  std::string image;
+  std::string image_sub_path;
+
+  bool operator==(const Mount&) const = default;
+};
+
+struct Device {
+  std::string container_path;
+  std::string host_path;
+  // Any of "r", "w", "m".
+  std::string permissions;
+
+  bool operator==(const Device&) const = default;
+};
+
+struct HugepageLimit {
+  // Such as "2MB".
+  std::string page_size;
+  uint64_t limit = 0;  // Bytes.
+
+  bool operator==(const HugepageLimit&) const = default;
+};
+
+// CRI LinuxContainerResources; 0 and empty mean "not asked".
+struct Resources {
+  int64_t cpu_period = 0;  // Microseconds.
+  int64_t cpu_quota = 0;   // Microseconds; -1: none.
+  int64_t cpu_shares = 0;
+  int64_t memory_limit = 0;  // Bytes; -1: none.
+  // Memory and swap together, bytes; -1: none.
+  int64_t memory_swap_limit = 0;
+  int64_t oom_score_adj = 0;
+  std::string cpuset_cpus;
+  std::string cpuset_mems;
+  std::vector<HugepageLimit> hugepage_limits;
+  // cgroup v2 file to value.
+  std::map<std::string, std::string> unified;
+
+  bool operator==(const Resources&) const = default;
+};
+
+// CRI ContainerConfig with its LinuxContainerConfig.
+struct ContainerSpec {
+  ContainerMetadata metadata;
+  // What the user wrote, and what it was resolved to.
+  std::string user_image;
+  std::string image;
+  std::vector<std::string> command;  // Replaces the image's entrypoint.
+  std::vector<std::string> args;     // Replaces the image's cmd.
+  std::string working_dir;
+  // Values are secret: never printed.
+  std::vector<std::pair<std::string, std::string>> env;
+  std::vector<Mount> mounts;
+  std::vector<Device> devices;
+  std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> annotations;
+  // Relative to the pod's log directory.
+  std::string log_path;
+  bool stdin = false;
+  bool stdin_once = false;
+  bool tty = false;
+  // A name such as "SIGTERM"; empty: the image's, else SIGTERM.
+  std::string stop_signal;
+  Resources resources;
+  SecurityContext security;
+
+  bool operator==(const ContainerSpec&) const = default;
+};
+
+}  // namespace bulkhead::spec
+
+#endif  // BULKHEAD_RUNTIME_SPEC_CONTAINER_H_

@@ -1,0 +1,173 @@
+#include "runtime/supervisor/child_process.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "runtime/kernel/status.h"
+
+namespace bulkhead::supervisor {
+namespace {
+
+// From linux/wait.h; glibc names it only in newer versions.
+constexpr auto kPidfd = static_cast<idtype_t>(3);
+
+}  // namespace
+
+absl::StatusOr<Ended> Reap(int pidfd) {
+  siginfo_t info = {};
+  if (waitid(kPidfd, pidfd, &info, WEXITED | WNOHANG) != 0) return ErrnoStatus(errno, "waitid");
+  if (info.si_pid == 0) return absl::UnavailableError("the process runs");
+  if (info.si_code == CLD_EXITED) return Ended{.code = info.si_status};
+  return Ended{.code = 128 + info.si_status, .signal = info.si_status};
+}
+
+absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Watch(EventLoop& loop, pid_t pid,
+                                                                  UniqueFd pidfd, UniqueFd control,
+                                                                  Stage stage, Handlers handlers) {
+  std::unique_ptr<ChildProcess> child(new ChildProcess(
+      loop, pid, std::move(pidfd), std::move(control), stage, std::move(handlers)));
+  ChildProcess* raw = child.get();
+  absl::Status status =
+      loop.Watch(raw->pidfd_.get(), kEndEvents, [raw](uint32_t) { raw->OnPidfd(); });
+  if (status.ok() && raw->control_.valid()) {
+    status = loop.Watch(raw->control_.get(), EPOLLIN, [raw](uint32_t) { raw->OnControl(); });
+  }
+  if (!status.ok()) return status;
+  return child;
+}
+
+absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Restore(EventLoop& loop,
+                                                                    const state::Process& state,
+                                                                    Handlers handlers) {
+  return Watch(loop, state.pid(), UniqueFd(state.pidfd()),
+               UniqueFd(state.control() > 0 ? state.control() : -1), state.stage(),
+               std::move(handlers));
+}
+
+ChildProcess::ChildProcess(EventLoop& loop, pid_t pid, UniqueFd pidfd, UniqueFd control,
+                           Stage stage, Handlers handlers)
+    : loop_(loop),
+      pid_(pid),
+      pidfd_(std::move(pidfd)),
+      control_(std::move(control)),
+      stage_(stage),
+      handlers_(std::move(handlers)) {}
+
+ChildProcess::~ChildProcess() {
+  *alive_ = false;
+  CloseControl();
+  loop_.Forget(pidfd_.get());
+}
+
+state::Process ChildProcess::Save() const {
+  state::Process state;
+  state.set_pid(pid_);
+  state.set_pidfd(pidfd_.get());
+  state.set_control(std::max(control_.get(), 0));
+  state.set_stage(stage_);
+  return state;
+}
+
+absl::Status ChildProcess::Release() {
+  if (stage_ != state::Process::READY) {
+    return absl::FailedPreconditionError("the process is not ready to be released");
+  }
+  stage_ = state::Process::RELEASED;
+  return isolation::Release(control_.get());
+}
+
+absl::Status ChildProcess::Signal(int signal) const {
+  if (syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0) == 0) {
+    return absl::OkStatus();
+  }
+  if (errno == ESRCH) return absl::NotFoundError("the process has ended");
+  return ErrnoStatus(errno, "pidfd_send_signal");
+}
+
+UniqueFd ChildProcess::Abandon() {
+  CloseControl();
+  loop_.Forget(pidfd_.get());
+  return std::move(pidfd_);
+}
+
+void ChildProcess::CloseControl() {
+  loop_.Forget(control_.get());
+  control_.reset();
+}
+
+void ChildProcess::OnControl() {
+  const absl::StatusOr<isolation::LaunchProgress> progress =
+      isolation::ReceiveReport(control_.get());
+  if (!progress.ok()) return Fail(progress.status());
+  switch (*progress) {
+    case isolation::LaunchProgress::kNothing:
+      return;
+    case isolation::LaunchProgress::kReady:
+      if (stage_ != state::Process::PREPARING) return;
+      stage_ = state::Process::READY;
+      return std::exchange(handlers_.on_ready, nullptr)(absl::OkStatus());
+    case isolation::LaunchProgress::kClosed:
+      if (stage_ != state::Process::RELEASED) {
+        return Fail(absl::AbortedError("the process was killed before it ran its program"));
+      }
+      CloseControl();
+      stage_ = state::Process::EXECUTED;
+      return std::exchange(handlers_.on_executed, nullptr)(absl::OkStatus());
+  }
+}
+
+void ChildProcess::Fail(const absl::Status& status) {
+  CloseControl();
+  const Stage failed_at = stage_;
+  stage_ = state::Process::EXECUTED;
+  if (failed_at == state::Process::PREPARING)
+    return std::exchange(handlers_.on_ready, nullptr)(status);
+  // Killed while it waited: its end is all there is to tell.
+  if (failed_at == state::Process::READY) return;
+  std::exchange(handlers_.on_executed, nullptr)(status);
+}
+
+void ChildProcess::OnPidfd() {
+  // What it said last comes before its end.
+  const std::shared_ptr<bool> alive = alive_;
+  while (*alive && control_.valid()) {
+    const Stage before = stage_;
+    OnControl();
+    if (*alive && control_.valid() && stage_ == before) CloseControl();
+  }
+  if (!*alive) return;
+  const absl::StatusOr<Ended> ended = Reap(pidfd_.get());
+  if (absl::IsUnavailable(ended.status())) return;
+  loop_.Forget(pidfd_.get());
+  // Reaped by nobody else, so that an error leaves only "unknown", which must not look like 0.
+  std::exchange(handlers_.on_end, nullptr)(ended.ok() ? *ended : Ended{.code = 255});
+}
+
+Graveyard::~Graveyard() {
+  for (const auto& [fd, pidfd] : pidfds_) loop_.Forget(fd);
+}
+
+void Graveyard::Add(UniqueFd pidfd) {
+  if (!pidfd.valid()) return;
+  const int fd = pidfd.get();
+  pidfds_[fd] = std::move(pidfd);
+  const absl::Status watched = loop_.Watch(fd, kEndEvents, [this, fd](uint32_t) {
+    if (absl::IsUnavailable(Reap(fd).status())) return;
+    loop_.Forget(fd);
+    pidfds_.erase(fd);
+  });
+  // Not watched, it stays a zombie until the supervisor ends; the pod is not worse off.
+  if (!watched.ok()) pidfds_.erase(fd);
+}
+
+void Graveyard::Save(state::State& state) const {
+  for (const auto& [fd, pidfd] : pidfds_) state.add_unreaped(fd);
+}
+
+}  // namespace bulkhead::supervisor

@@ -1,0 +1,24 @@
+#ifndef BULKHEAD_RUNTIME_SUPERVISOR_PROTOCOL_H_
+#define BULKHEAD_RUNTIME_SUPERVISOR_PROTOCOL_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "proto/supervisor.pb.h"
+
+namespace bulkhead::supervisor {
+
+// The versions of proto/supervisor.proto that this build speaks.
+inline constexpr uint32_t kProtocolMin = 1;
+inline constexpr uint32_t kProtocolMax = 2;
+
+// The first with user namespaces.
+inline constexpr uint32_t kProtocolUserNamespaces = 2;
+
+// The newest version in both ranges. FAILED_PRECONDITION when they do not overlap,
+// INVALID_ARGUMENT for a range that is empty.
+absl::StatusOr<uint32_t> ChooseProtocol(const Hello& hello);
+
+}  // namespace bulkhead::supervisor
+
+#endif  // BULKHEAD_RUNTIME_SUPERVISOR_PROTOCOL_H_
