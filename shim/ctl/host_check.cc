@@ -1,0 +1,252 @@
+#include "shim/ctl/host_check.h"
+
+#include <linux/capability.h>
+
+#include <algorithm>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
+namespace bulkhead::ctl {
+namespace {
+
+using isolation::CgroupLayout;
+
+Finding Ok(std::string subject, std::string found) {
+  return {std::move(subject), Fitness::kOk, std::move(found), ""};
+}
+Finding Warning(std::string subject, std::string found, std::string remedy) {
+  return {std::move(subject), Fitness::kWarning, std::move(found), std::move(remedy)};
+}
+Finding Failure(std::string subject, std::string found, std::string remedy) {
+  return {std::move(subject), Fitness::kFailure, std::move(found), std::move(remedy)};
+}
+
+Finding CheckKernel(const CheckFacts& facts) {
+  const std::string& release = facts.host.kernel_release;
+  const std::vector<absl::string_view> parts = absl::StrSplit(release, absl::ByAnyChar(".-"));
+  int major = 0, minor = 0;
+  const bool known =
+      parts.size() >= 2 && absl::SimpleAtoi(parts[0], &major) && absl::SimpleAtoi(parts[1], &minor);
+  if (known && (major > 6 || (major == 6 && minor >= 1))) return Ok("kernel", release);
+  return Failure("kernel", release, "use Linux 6.1 or newer");
+}
+
+std::vector<std::string> ControllersOf(const isolation::CgroupFacts& cgroup) {
+  if (cgroup.layout == CgroupLayout::kV2 && cgroup.v2.has_value()) return cgroup.v2->controllers;
+  std::vector<std::string> controllers;
+  for (const isolation::CgroupHierarchy& hierarchy : cgroup.v1) {
+    controllers.insert(controllers.end(), hierarchy.controllers.begin(),
+                       hierarchy.controllers.end());
+  }
+  return controllers;
+}
+
+void CheckCgroups(const CheckFacts& facts, std::vector<Finding>& findings) {
+  const isolation::CgroupFacts& cgroup = facts.host.cgroup;
+  if (cgroup.layout == CgroupLayout::kV2) {
+    findings.push_back(Ok("cgroups", "v2"));
+  } else {
+    findings.push_back(Warning("cgroups", cgroup.layout == CgroupLayout::kV1 ? "v1" : "hybrid",
+                               "boot with systemd.unified_cgroup_hierarchy=1; a kubelet needs "
+                               "failCgroupV1: false until then"));
+  }
+  const std::vector<std::string> controllers = ControllersOf(cgroup);
+  const auto missing = [&](std::vector<std::string> wanted) {
+    std::erase_if(
+        wanted, [&](const std::string& name) { return absl::c_linear_search(controllers, name); });
+    return absl::StrJoin(wanted, " ");
+  };
+  const bool v2 = cgroup.layout == CgroupLayout::kV2;
+  const std::string needed = missing({"cpu", "cpuset", "memory", "pids"});
+  std::vector<std::string> useful = {v2 ? "io" : "blkio"};
+  if (!facts.host.hugepage_sizes.empty()) useful.push_back("hugetlb");
+  const std::string lacking = missing(useful);
+  if (!needed.empty()) {
+    findings.push_back(Failure("controllers", "without " + needed,
+                               "remove cgroup_disable= from the kernel's command line"));
+  } else if (!lacking.empty()) {
+    findings.push_back(
+        Warning("controllers", "without " + lacking, "limits that need them are refused"));
+  } else {
+    findings.push_back(Ok("controllers", absl::StrJoin(controllers, " ")));
+  }
+}
+
+Finding CheckDriver(const CheckFacts& facts) {
+  const std::string& driver = facts.cgroup_driver;
+  if (driver == "systemd" && !facts.host.systemd) {
+    return Failure("cgroup driver", "systemd, which does not run here",
+                   "set cgroup.driver and the kubelet's cgroupDriver to \"cgroupfs\"");
+  }
+  const bool v2 = facts.host.cgroup.layout == CgroupLayout::kV2;
+  if (driver == "systemd" && !v2) {
+    return Failure("cgroup driver", "systemd, on cgroup v1",
+                   "boot with systemd.unified_cgroup_hierarchy=1, or set cgroup.driver and the "
+                   "kubelet's cgroupDriver to \"cgroupfs\"");
+  }
+  if (driver == "cgroupfs" && facts.host.systemd && v2) {
+    return Warning("cgroup driver", "cgroupfs, beside systemd",
+                   "set cgroup.driver and the kubelet's cgroupDriver to \"systemd\", so that one "
+                   "manager divides the host's resources");
+  }
+  return Ok("cgroup driver", driver);
+}
+
+void CheckSecurity(const CheckFacts& facts, std::vector<Finding>& findings) {
+  const isolation::HostFacts& host = facts.host;
+  findings.push_back(host.seccomp
+                         ? Ok("seccomp", "filters")
+                         : Failure("seccomp", "none", "use a kernel with CONFIG_SECCOMP_FILTER"));
+  std::vector<std::string> modules;
+  if (host.apparmor) modules.push_back("apparmor");
+  if (host.selinux) modules.push_back("selinux");
+  findings.push_back(
+      Ok("security modules", modules.empty() ? "none" : absl::StrJoin(modules, " ")));
+  if (host.sys_resource) {
+    findings.push_back(Ok("capabilities", "with CAP_SYS_RESOURCE"));
+  } else {
+    findings.push_back(Warning("capabilities", "without CAP_SYS_RESOURCE",
+                               "run as root with all capabilities: out-of-memory scores of "
+                               "Guaranteed pods cannot be lowered"));
+  }
+}
+
+void CheckFileSystems(const CheckFacts& facts, std::vector<Finding>& findings) {
+  findings.push_back(facts.overlay.empty()
+                         ? Ok("overlay", "on the data directory")
+                         : Failure("overlay", facts.overlay,
+                                   "load the module overlay; put daemon.data_dir on ext4 or xfs "
+                                   "with ftype=1"));
+  findings.push_back(facts.id_mapped_mounts.empty()
+                         ? Ok("id-mapped mounts", "on the data directory")
+                         : Warning("id-mapped mounts", facts.id_mapped_mounts,
+                                   "put daemon.data_dir on ext4, xfs or btrfs, for pods in user "
+                                   "namespaces"));
+  findings.push_back(
+      facts.state_on_tmpfs
+          ? Ok("state directory", "on tmpfs")
+          : Warning("state directory", "not on tmpfs",
+                    "put daemon.state_dir on a tmpfs: it must not outlive a reboot"));
+}
+
+Finding CheckDescriptors(const CheckFacts& facts) {
+  constexpr uint64_t kOwn = 256, kEach = 8;  // Of the daemon itself; at most, of a pod.
+  constexpr uint64_t kKubeletsPods = 110;    // maxPods, unless configured.
+  const uint64_t pods = facts.open_files > kOwn ? (facts.open_files - kOwn) / kEach : 0;
+  const std::string found =
+      absl::StrCat(facts.open_files, facts.daemon_runs ? " of the daemon" : " of this shell", ", ",
+                   pods, " pods fit");
+  if (pods >= kKubeletsPods) return Ok("descriptors", found);
+  const std::string remedy = "raise LimitNOFILE of bulkhead.service";
+  return pods == 0 ? Failure("descriptors", found, remedy) : Warning("descriptors", found, remedy);
+}
+
+// What a sysctl should be at least, or exactly where it is a switch.
+struct WantedSysctl {
+  const char* name;
+  int64_t lowest;
+  const char* remedy;
+};
+
+constexpr WantedSysctl kSysctls[] = {
+    {"kernel.pid_max", 65536, "sysctl -w kernel.pid_max=4194304"},
+    {"user.max_user_namespaces", 1, "sysctl -w user.max_user_namespaces=15000"},
+    {"fs.inotify.max_user_instances", 512, "sysctl -w fs.inotify.max_user_instances=8192"},
+    {"net.ipv4.ip_forward", 1, "sysctl -w net.ipv4.ip_forward=1"},
+    {"net.ipv6.conf.all.forwarding", 1, "sysctl -w net.ipv6.conf.all.forwarding=1, for IPv6 pods"},
+    {"net.bridge.bridge-nf-call-iptables", 1,
+     "modprobe br_netfilter, sysctl -w net.bridge.bridge-nf-call-iptables=1"},
+    {"net.bridge.bridge-nf-call-ip6tables", 1,
+     "modprobe br_netfilter, sysctl -w net.bridge.bridge-nf-call-ip6tables=1"},
+};
+
+Finding CheckSysctl(const CheckFacts& facts, const WantedSysctl& wanted) {
+  const auto entry = facts.sysctls.find(wanted.name);
+  if (entry == facts.sysctls.end()) return Warning(wanted.name, "not there", wanted.remedy);
+  int64_t value = 0;
+  if (absl::SimpleAtoi(entry->second, &value) && value >= wanted.lowest) {
+    return Ok(wanted.name, entry->second);
+  }
+  return Warning(wanted.name, entry->second, wanted.remedy);
+}
+
+void CheckRest(const CheckFacts& facts, std::vector<Finding>& findings) {
+  findings.push_back(facts.network_problem.empty()
+                         ? Ok("network", facts.network)
+                         : Failure("network", facts.network_problem,
+                                   "install a network add-on; until then only pods on the host's "
+                                   "network run"));
+  findings.push_back(facts.supervisor_problem.empty()
+                         ? Ok("supervisor", "found")
+                         : Failure("supervisor", facts.supervisor_problem,
+                                   "install bulkhead-pod where daemon.supervisor says"));
+  findings.push_back(
+      facts.swap ? Warning("swap", "in use", "swapoff -a, or failSwapOn: false for the kubelet")
+                 : Ok("swap", "none"));
+}
+
+const char* NameOf(Fitness fitness) {
+  switch (fitness) {
+    case Fitness::kOk:
+      return "ok";
+    case Fitness::kWarning:
+      return "warning";
+    case Fitness::kFailure:
+      break;
+  }
+  return "failure";
+}
+
+}  // namespace
+
+std::vector<std::string> CheckedSysctls() {
+  std::vector<std::string> names;
+  for (const WantedSysctl& wanted : kSysctls) names.emplace_back(wanted.name);
+  return names;
+}
+
+std::vector<Finding> CheckHost(const CheckFacts& facts) {
+  std::vector<Finding> findings = {CheckKernel(facts)};
+  CheckCgroups(facts, findings);
+  findings.push_back(CheckDriver(facts));
+  CheckSecurity(facts, findings);
+  CheckFileSystems(facts, findings);
+  findings.push_back(CheckDescriptors(facts));
+  CheckRest(facts, findings);
+  for (const WantedSysctl& wanted : kSysctls) findings.push_back(CheckSysctl(facts, wanted));
+  return findings;
+}
+
+bool IsFit(const std::vector<Finding>& findings) {
+  return absl::c_none_of(
+      findings, [](const Finding& finding) { return finding.fitness == Fitness::kFailure; });
+}
+
+std::string ToText(const std::vector<Finding>& findings) {
+  std::string text;
+  for (const Finding& finding : findings) {
+    absl::StrAppendFormat(&text, "%-8s %-36s %s\n", NameOf(finding.fitness), finding.subject,
+                          finding.found);
+    if (!finding.remedy.empty()) absl::StrAppendFormat(&text, "%45s -> %s\n", "", finding.remedy);
+  }
+  return text;
+}
+
+nlohmann::json ToJson(const std::vector<Finding>& findings) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const Finding& finding : findings) {
+    nlohmann::json one = {{"subject", finding.subject},
+                          {"result", NameOf(finding.fitness)},
+                          {"found", finding.found}};
+    if (!finding.remedy.empty()) one["remedy"] = finding.remedy;
+    list.push_back(std::move(one));
+  }
+  return {{"fit", IsFit(findings)}, {"findings", std::move(list)}};
+}
+
+}  // namespace bulkhead::ctl

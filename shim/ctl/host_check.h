@@ -1,0 +1,56 @@
+// Whether a host is fit for the runtime: pure functions over facts that were gathered before.
+#ifndef BULKHEAD_SHIM_CTL_HOST_CHECK_H_
+#define BULKHEAD_SHIM_CTL_HOST_CHECK_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "nlohmann/json.hpp"
+#include "runtime/isolation/host_facts.h"
+
+namespace bulkhead::ctl {
+
+struct CheckFacts {
+  isolation::HostFacts host;
+  std::string cgroup_driver;  // As configured.
+  // Why one is not possible on the data directory's file system; empty when it is.
+  std::string id_mapped_mounts;
+  std::string overlay;
+  // Why pods get no network of their own, and which they get otherwise.
+  std::string network_problem;
+  std::string network;
+  std::string supervisor_problem;  // Why the supervisor's program cannot be used.
+  bool state_on_tmpfs = true;
+  bool swap = false;
+  uint64_t open_files = 0;  // The running daemon's limit, else that of this process.
+  bool daemon_runs = false;
+  // Names with dots to values, as far as the host has them.
+  std::map<std::string, std::string> sysctls;
+};
+
+// The names that CheckFacts::sysctls should hold.
+std::vector<std::string> CheckedSysctls();
+
+enum class Fitness { kOk, kWarning, kFailure };
+
+// One line of the result.
+struct Finding {
+  std::string subject;
+  Fitness fitness = Fitness::kOk;
+  std::string found;
+  std::string remedy;  // Empty where nothing is to be done.
+};
+
+std::vector<Finding> CheckHost(const CheckFacts& facts);
+
+// Whether pods can run: no finding is a failure.
+bool IsFit(const std::vector<Finding>& findings);
+
+std::string ToText(const std::vector<Finding>& findings);
+nlohmann::json ToJson(const std::vector<Finding>& findings);
+
+}  // namespace bulkhead::ctl
+
+#endif  // BULKHEAD_SHIM_CTL_HOST_CHECK_H_

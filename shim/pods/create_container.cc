@@ -1,0 +1,267 @@
+// CreateContainer: intent, everything that the container needs, and its process up to the exec.
+// What fails is undone by TearDownContainer, the same that undoes after a crash.
+#include <glog/logging.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/kernel/status.h"
+#include "runtime/spec/json.h"
+#include "shim/pods/exit_record.h"
+#include "shim/pods/files.h"
+#include "shim/pods/ids.h"
+#include "shim/pods/pod_log.h"
+#include "shim/pods/service.h"
+#include "shim/pods/signals.h"
+
+namespace bulkhead::pods {
+namespace {
+
+// Readable by root alone: it holds what the container writes.
+constexpr mode_t kDataMode = 0700;
+
+std::string LogPath(const spec::PodSpec& pod, const spec::ContainerSpec& container) {
+  if (pod.log_directory.empty() || container.log_path.empty()) return "";
+  return absl::StrCat(pod.log_directory, "/", container.log_path);
+}
+
+absl::Status NotReady(const Pod& pod) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("sandbox ", pod.record.id, " is not ready, so nothing is made in it"));
+}
+
+bool TakesContainers(const Pod& pod) {
+  return pod.record.phase == PodPhase::kReady && !pod.record.stopping && !pod.record.removing;
+}
+
+}  // namespace
+
+class Service::ContainerMaking {
+ public:
+  ContainerMaking(Service& service, Pod& pod, Container& container)
+      : service_(service),
+        pod_(pod),
+        container_(container),
+        id_(container.record.id),
+        spec_(container.record.spec) {}
+
+  absl::Status Run() {
+    using Step = absl::Status (ContainerMaking::*)();
+    constexpr Step kSteps[] = {
+        &ContainerMaking::FindTarget,  &ContainerMaking::RecordIntent,
+        &ContainerMaking::LeaseLayers, &ContainerMaking::MakeDirectories,
+        &ContainerMaking::ReserveExit, &ContainerMaking::MakeCgroup,
+        &ContainerMaking::Launch,
+    };
+    absl::Status status = FindImage();
+    for (const Step step : kSteps) {
+      if (!status.ok()) return status;
+      {
+        const std::lock_guard lock(pod_.mutex);
+        if (!TakesContainers(pod_)) return NotReady(pod_);
+      }
+      status = (this->*step)();
+    }
+    return status;
+  }
+
+ private:
+  absl::Status FindImage() {
+    const auto image = service_.images_->Find(spec_.image);
+    if (!image.ok()) return Annotate(image.status(), "look up the image");
+    if (!image->has_value()) {
+      return absl::NotFoundError(
+          absl::StrCat("image.image \"", spec_.image, "\" is not on this node"));
+    }
+    const std::string signal = !spec_.stop_signal.empty()       ? spec_.stop_signal
+                               : !(*image)->stop_signal.empty() ? (*image)->stop_signal
+                                                                : "SIGTERM";
+    if (const auto number = SignalNumber(signal); !number.ok()) return number.status();
+    const std::lock_guard lock(pod_.mutex);
+    ContainerRecord& record = container_.record;
+    record.image_id = (*image)->id;
+    record.image_ref = (*image)->ref;
+    record.image_config = (*image)->config;
+    record.stop_signal = signal;
+    record.log_path = LogPath(pod_.record.spec, spec_);
+    record.cgroup = CgroupBelow(pod_.record.cgroup, id_);
+    return absl::OkStatus();
+  }
+
+  absl::Status FindTarget() {
+    const spec::NamespaceOptions& namespaces = spec_.security.namespaces;
+    if (namespaces.pid != spec::NamespaceMode::kTarget) return absl::OkStatus();
+    const std::lock_guard lock(pod_.mutex);
+    const auto target = pod_.containers.find(namespaces.target_id);
+    if (target == pod_.containers.end() ||
+        target->second->record.phase != ContainerPhase::kRunning) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("linux.security_context.namespace_options.target_id \"",
+                       namespaces.target_id, "\" is no running container of this sandbox"));
+    }
+    target_pid_ = target->second->pid;
+    return absl::OkStatus();
+  }
+
+  absl::Status RecordIntent() { return service_.Save(pod_); }
+
+  absl::Status LeaseLayers() {
+    auto layers = service_.images_->Acquire(id_, RecordOf(pod_, container_).image_id);
+    if (!layers.ok()) return Annotate(layers.status(), "lease the image's layers");
+    layers_ = *std::move(layers);
+    return absl::OkStatus();
+  }
+
+  absl::Status MakeDirectories() {
+    const std::string data = service_.DataOf(container_);
+    absl::Status status = MakeDirectory(data, kDataMode);
+    // The root directory of the container, for everyone in it.
+    if (status.ok()) status = MakeDirectory(data + "/upper", 0755);
+    if (status.ok()) status = MakeDirectory(data + "/work", kDataMode);
+    const std::string log = RecordOf(pod_, container_).log_path;
+    if (status.ok() && !log.empty()) {
+      status = pods::MakeDirectories(log.substr(0, log.rfind('/')), 0755);
+    }
+    return status;
+  }
+
+  absl::Status ReserveExit() {
+    return PreallocateExitRecord(service_.ExitRecordOf(pod_, container_));
+  }
+
+  absl::Status MakeCgroup() {
+    const std::string cgroup = RecordOf(pod_, container_).cgroup;
+    auto made = service_.MakeCgroup(pod_, cgroup, spec_.resources);
+    if (!made.ok()) return Annotate(made.status(), "make the container's cgroup");
+    cgroup_hold_ = *std::move(made);
+    return Annotate(service_.host_->Confine(cgroup, spec_), "make the container's cgroup");
+  }
+
+  absl::Status Launch() {
+    const auto supervisor = SupervisorOf(pod_);
+    if (supervisor == nullptr) return NotReady(pod_);
+    const PodRecord pod = RecordOf(pod_);
+    const ContainerRecord container = RecordOf(pod_, container_);
+    const absl::StatusOr<LaunchedContainer> launched =
+        supervisor->CreateContainer({.pod = pod,
+                                     .container = container,
+                                     .pod_directory = service_.DirectoryOf(pod_),
+                                     .layers = layers_,
+                                     .writable = service_.DataOf(container_),
+                                     .exit_record = service_.ExitRecordOf(pod_, container_),
+                                     .seccomp_file = service_.SeccompFileOf(pod_, container_),
+                                     .target_pid = target_pid_});
+    if (!launched.ok()) return launched.status();
+    const std::lock_guard lock(pod_.mutex);
+    container_.record.user = launched->user;
+    container_.record.seccomp_kept = true;
+    container_.pid = launched->pid;
+    return absl::OkStatus();
+  }
+
+  Service& service_;
+  Pod& pod_;
+  Container& container_;
+  const std::string id_;
+  const spec::ContainerSpec& spec_;
+  std::vector<std::string> layers_;
+  std::unique_ptr<isolation::CgroupHold> cgroup_hold_;
+  int32_t target_pid_ = 0;
+};
+
+absl::StatusOr<std::string> Service::CreateContainer(const std::string& pod_id,
+                                                     const spec::ContainerSpec& spec) {
+  const absl::StatusOr<std::shared_ptr<Pod>> found = registry_.Find(pod_id);
+  if (!found.ok()) return found.status();
+  const std::shared_ptr<Pod>& pod = *found;
+  if (spec.security.privileged && !pod->record.spec.security.privileged) {
+    return absl::InvalidArgumentError(
+        "linux.security_context.privileged: the sandbox was not run for privileged containers");
+  }
+  auto container = std::make_shared<Container>();
+  container->record.id = NewId();
+  container->record.spec = spec;
+  container->record.resources = spec.resources;
+  container->record.created_at = Now();
+  const ContainerKey key{spec.metadata.name, spec.metadata.attempt};
+  {
+    std::unique_lock lock(pod->mutex);
+    for (auto other = pod->containers_by_key.find(key); other != pod->containers_by_key.end();
+         other = pod->containers_by_key.find(key)) {
+      if (auto answer = JoinContainer(*pod, other->second, spec, lock)) return *std::move(answer);
+    }
+    if (!TakesContainers(*pod)) return NotReady(*pod);
+    pod->containers_by_key[key] = container;
+    pod->containers[container->record.id] = container;
+  }
+  registry_.EnterContainer(pod, container);
+  return MakeContainer(pod, container);
+}
+
+std::optional<absl::StatusOr<std::string>> Service::JoinContainer(
+    Pod& pod, std::shared_ptr<Container> container, const spec::ContainerSpec& spec,
+    std::unique_lock<std::mutex>& lock) {
+  if (container->record.removing) {
+    pod.changed.wait(lock, [&] { return container->removed || !container->record.removing; });
+    return std::nullopt;
+  }
+  if (const auto field = spec::FirstDifference(container->record.spec, spec)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("container ", container->record.id,
+                     " of this sandbox has this name and attempt with another ", *field));
+  }
+  pod.changed.wait(lock, [&] { return container->made.has_value(); });
+  if (!container->made->ok()) return *container->made;
+  return container->record.id;
+}
+
+absl::StatusOr<std::string> Service::MakeContainer(const std::shared_ptr<Pod>& pod,
+                                                   const std::shared_ptr<Container>& container) {
+  absl::Status status = ContainerMaking(*this, *pod, *container).Run();
+  if (status.ok()) {
+    {
+      const std::lock_guard lock(pod->mutex);
+      container->record.phase = ContainerPhase::kCreated;
+    }
+    status = Save(*pod);
+  }
+  if (!status.ok()) {
+    UndoContainer(pod, container, status);
+    return status;
+  }
+  const std::lock_guard lock(pod->mutex);
+  container->made = absl::OkStatus();
+  pod->changed.notify_all();
+  Publish(*pod, container->record.id, ContainerEvent::Type::kCreated);
+  if (container->early_exit) SettleExit(pod, container, *container->early_exit);
+  return container->record.id;
+}
+
+void Service::UndoContainer(const std::shared_ptr<Pod>& pod,
+                            const std::shared_ptr<Container>& container, const absl::Status& why) {
+  const auto undo = [this, pod, container] {
+    absl::Status undone = TearDownContainer(*pod, *container);
+    if (undone.ok()) {
+      // From here on a restart need not look for it.
+      ForgetContainer(*pod, *container);
+      undone = Save(*pod);
+    }
+    return undone;
+  };
+  const absl::Status undone = undo();
+  const std::lock_guard lock(pod->mutex);
+  if (!undone.ok()) {
+    LOG(WARNING) << LogEvent("undo of a failed container", *pod, *container).With("error", undone);
+    retries_.Retry(container->record.id, "undo of a failed container", undo);
+  }
+  container->made = why;
+  // Its name is free for the next call even while the undoing goes on.
+  const spec::ContainerMetadata& metadata = container->record.spec.metadata;
+  const auto entry = pod->containers_by_key.find({metadata.name, metadata.attempt});
+  if (entry != pod->containers_by_key.end() && entry->second == container) {
+    pod->containers_by_key.erase(entry);
+  }
+  pod->changed.notify_all();
+}
+
+}  // namespace bulkhead::pods

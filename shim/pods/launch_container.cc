@@ -1,0 +1,134 @@
+// A container's way through its plans: volumes, root, user, launch.
+#include <glog/logging.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "runtime/isolation/plan_root.h"
+#include "runtime/kernel/status.h"
+#include "shim/log/event.h"
+#include "shim/pods/seccomp_file.h"
+#include "shim/pods/supervisor_connection.h"
+
+namespace bulkhead::pods {
+namespace {
+
+constexpr std::chrono::milliseconds kCallTimeout{60000};
+
+struct Volumes {
+  std::vector<spec::Mount> mounts;
+  std::vector<isolation::OpenedVolume> opened;
+  std::vector<isolation::VolumeFacts> facts;
+};
+
+isolation::PodFiles FilesOf(const ContainerLaunch& launch) {
+  return {.hosts = launch.pod_directory + "/hosts",
+          .resolv_conf = launch.pod_directory + "/resolv.conf",
+          .hostname = launch.pod_directory + "/hostname"};
+}
+
+absl::StatusOr<Volumes> OpenVolumes(std::vector<spec::Mount> mounts) {
+  Volumes volumes{.mounts = std::move(mounts)};
+  for (const spec::Mount& mount : volumes.mounts) {
+    if (!mount.image.empty()) {
+      return absl::UnimplementedError(
+          absl::StrCat("mount of image \"", mount.image, "\": image volumes are not supported"));
+    }
+    absl::StatusOr<isolation::OpenedVolume> volume = isolation::OpenVolume(mount);
+    if (!volume.ok()) return volume.status();
+    volumes.facts.push_back(volume->facts);
+    volumes.opened.push_back(*std::move(volume));
+  }
+  return volumes;
+}
+
+void LogUnknownCalls(const ContainerRecord& container, const std::vector<std::string>& calls) {
+  if (calls.empty()) return;
+  LOG(WARNING) << Event(
+                      "seccomp profile names calls that libseccomp does not know; its "
+                      "default action decides on them")
+                      .With("profile", container.spec.security.seccomp.localhost_ref)
+                      .With("count", calls.size())
+                      .With("calls", absl::StrJoin(calls, ","));
+}
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> SupervisorConnection::PrepareRoot(const ContainerLaunch& launch) {
+  absl::StatusOr<Volumes> volumes =
+      OpenVolumes(isolation::ContainerMounts(launch.container.spec, FilesOf(launch)));
+  if (!volumes.ok()) return volumes.status();
+  auto devices = isolation::FindDevices(launch.container.spec);
+  if (!devices.ok()) return devices.status();
+  absl::StatusOr<isolation::PlannedRoot> planned =
+      isolation::PlanRoot({.container_id = launch.container.id,
+                           .spec = launch.container.spec,
+                           .pod = launch.pod.spec,
+                           .image = launch.container.image_config,
+                           .host = context_.facts,
+                           .layers = launch.layers,
+                           .writable = launch.writable,
+                           .mounts = std::move(volumes->mounts),
+                           .volumes = std::move(volumes->facts),
+                           .devices = *std::move(devices)});
+  if (!planned.ok()) return planned.status();
+  auto fds = isolation::OpenDescriptors(planned->descriptors, std::move(volumes->opened), {});
+  if (!fds.ok()) return fds.status();
+  supervisor::Request request;
+  *request.mutable_prepare_root()->mutable_plan() = std::move(planned->plan);
+  auto response = client_->Call(std::move(request), *std::move(fds), kCallTimeout);
+  if (!response.ok()) return response.status();
+  if (response->fds.size() != 1) {
+    return absl::InternalError("the supervisor sent no root for the container");
+  }
+  return std::move(response->fds[0]);
+}
+
+absl::StatusOr<LaunchedContainer> SupervisorConnection::CreateContainer(
+    const ContainerLaunch& launch) {
+  const ContainerRecord& container = launch.container;
+  const absl::StatusOr<UniqueFd> root = PrepareRoot(launch);
+  if (!root.ok()) return Annotate(root.status(), "prepare the root file system");
+  const absl::StatusOr<isolation::ResolvedUser> user = isolation::ResolveUser(
+      root->get(), isolation::MakeUserRequest(container.spec.security, container.image_config));
+  if (!user.ok()) return Annotate(user.status(), "resolve the user");
+
+  absl::StatusOr<std::string> profile = isolation::ReadLocalhostProfile(container.spec.security);
+  if (!profile.ok()) return profile.status();
+  absl::StatusOr<Volumes> late = OpenVolumes(isolation::LateMounts(container.spec));
+  if (!late.ok()) return late.status();
+  isolation::LaunchPlanInput input = context_.LaunchInput(launch.pod, container);
+  input.user = *user;
+  input.seccomp_profile = *std::move(profile);
+  input.cgroup = context_.cgroups->JoinPaths(container.cgroup);
+  input.log_path = container.log_path;
+  input.exit_record = launch.exit_record;
+  input.late_mounts = std::move(late->mounts);
+  input.late_volumes = std::move(late->facts);
+  input.oom_events = context_.cgroups->OomEventsPath(container.cgroup);
+  input.pod_oom_events = context_.cgroups->PodOomEventsPath(container.cgroup);
+  if (launch.target_pid != 0) {
+    input.target_pid_namespace = absl::StrCat("/proc/", launch.target_pid, "/ns/pid");
+  }
+  absl::StatusOr<isolation::PlannedLaunch> planned = isolation::PlanLaunch(input);
+  if (!planned.ok()) return planned.status();
+  LogUnknownCalls(container, planned->unknown_calls);
+  const absl::Status kept = WriteSeccompFile(launch.seccomp_file, planned->plan.seccomp());
+  if (!kept.ok()) return Annotate(kept, "keep the system-call filter");
+  auto fds = isolation::OpenDescriptors(planned->descriptors, std::move(late->opened), {});
+  if (!fds.ok()) return fds.status();
+  if (launch.target_pid != 0) {
+    // Only a process that the supervisor has not reaped still had its number when that was used.
+    const absl::Status alive =
+        SignalContainer(container.spec.security.namespaces.target_id, 0, kCallTimeout);
+    if (!alive.ok()) return Annotate(alive, "namespace_options.target_id");
+  }
+  supervisor::Request request;
+  *request.mutable_create_container()->mutable_plan() = std::move(planned->plan);
+  const auto response = client_->Call(std::move(request), *std::move(fds), kCallTimeout);
+  if (!response.ok()) return Annotate(response.status(), "create container");
+  return LaunchedContainer{.pid = response->reply.create_container().pid(), .user = *user};
+}
+
+}  // namespace bulkhead::pods

@@ -1,0 +1,16 @@
+#ifndef BULKHEAD_SHIM_PODS_SIGNALS_H_
+#define BULKHEAD_SHIM_PODS_SIGNALS_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace bulkhead::pods {
+
+// The number of "SIGTERM", "TERM", "15", "SIGRTMIN+3" or "RTMAX-1", in any case; signal(7).
+// INVALID_ARGUMENT for anything else.
+absl::StatusOr<int> SignalNumber(const std::string& name);
+
+}  // namespace bulkhead::pods
+
+#endif  // BULKHEAD_SHIM_PODS_SIGNALS_H_
