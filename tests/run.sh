@@ -1,0 +1,142 @@
+#!/bin/bash
+# run.sh [--label LABEL]... [--preset dev|release|asan|tsan] [--must-run] [--no-install]
+#
+# Installs what the build and the tests need, builds, runs the tests of the given labels (all
+# by default) and ends with `N passed, N failed, N skipped`. Skipped and failed tests are
+# listed with their reason.
+#
+#   unit         pure logic
+#   kernel       this machine's kernel: namespaces, mounts, cgroups
+#   conformance  the daemon, spoken to through the CRI
+#   fault        the daemon with failures injected
+#   fuzz, bench  short runs of the fuzzers and of the measurements
+#   vm           the kernel tests, the Debian package, and the systemd unit with a first pod, in
+#                virtual machines with Linux 6.1 and 6.12, cgroup v2
+#
+# --must-run makes a skipped test a failure, --no-install leaves the packages alone.
+set -euo pipefail
+repo=$(cd "$(dirname "$0")/.." && pwd)
+cd "$repo"
+preset=dev labels=() must_run=no install=yes
+known='unit kernel conformance fault fuzz bench vm'
+
+usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | head -n -1; }
+while [ $# -gt 0 ]; do
+  case $1 in
+    --label) labels+=("${2:?}"); shift 2 ;;
+    --preset) preset=${2:?}; shift 2 ;;
+    --must-run) must_run=yes; shift ;;
+    --no-install) install=no; shift ;;
+    --help | -h) usage; exit 0 ;;
+    *) echo "run.sh: unknown argument $1" >&2; usage >&2; exit 2 ;;
+  esac
+done
+for label in "${labels[@]}"; do
+  case " $known " in
+    *" $label "*) ;;
+    *) echo "run.sh: no label $label; there are: $known" >&2; exit 2 ;;
+  esac
+done
+if [ ${#labels[@]} -eq 0 ]; then read -ra labels <<<"$known"; fi
+if [ "$(id -u)" -ne 0 ]; then
+  echo "run.sh: the tests install packages and make namespaces, mounts and cgroups; run it as root." >&2
+  exit 2
+fi
+
+build=build/$preset
+work=$(mktemp -d "${TMPDIR:-/tmp}/bulkhead-tests.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+say() { printf '\n== %s\n' "$*"; }
+
+# targets: what to build. A run of unit and kernel tests alone needs their programs and the
+# supervisor, not the daemon.
+targets() {
+  local label programs
+  programs=$(ninja -C "$build" -t targets all | sed -n 's/^\([a-z_]*_test\): phony$/\1/p')
+  for label in "${labels[@]}"; do
+    case $label in
+      unit) grep '^unit_' <<<"$programs" || true ;;
+      kernel) echo bulkhead-pod; grep '^kernel_' <<<"$programs" || true ;;
+      vm)
+        printf '%s\n' bulkhead-pod bulkhead-pod-next bulkheadd bulkheadctl bulkhead-quickstart
+        grep '^kernel_' <<<"$programs" || true
+        ;;
+      *) echo all ;;
+    esac
+  done
+}
+
+build_all() {
+  local wanted
+  say "configure and build ($preset)"
+  cmake --preset "$preset" >"$work/configure" || { cat "$work/configure"; exit 1; }
+  wanted=$(targets)
+  if grep -qx all <<<"$wanted"; then wanted=all; fi
+  xargs ninja -C "$build" <<<"$wanted"
+}
+
+# run_ctest LABEL: pure tests side by side, the others one after the other, because they
+# share the machine's kernel.
+run_ctest() {
+  local jobs=1 quiet=()
+  if [ "$1" = unit ]; then jobs=$(nproc); fi
+  case $preset in
+    asan | tsan) quiet=(setarch -R) ;;  # the sanitizers' shadow needs its place
+  esac
+  say "$1"
+  "${quiet[@]}" ctest --test-dir "$build" -L "^$1\$" -j "$jobs" --timeout 300 \
+    --output-on-failure --no-tests=ignore --output-junit "$work/$1.xml" </dev/null |
+    grep --line-buffered -vE '^ +Start +[0-9]+:|^ *[0-9]+/[0-9]+ Test .* Passed ' || true
+  if [ -f "$work/$1.xml" ]; then awk -f tests/junit.awk "$work/$1.xml" >>"$work/results"; fi
+}
+
+# run_vm KERNEL: programs in a guest; one that falls is a failure by itself.
+run_vm() {
+  local output=$work/vm-$1 status=0 archive=$work/busybox.tar package
+  say "vm: Linux $1"
+  tests/images/image.sh archive busybox docker.io/library/busybox:latest "$archive"
+  (cd "$build" && cpack -G DEB -B "$work/package" >"$work/cpack") || { cat "$work/cpack"; exit 1; }
+  package=$(ls "$work"/package/*.deb)
+  # shellcheck disable=SC2016
+  tests/vm/run.sh --kernel "$1" --build "$build" --add "$archive" --add "$package" --timeout 1500 -- bash -c '
+    status=0
+    for part in isolation supervisor pods daemon; do
+      "$0/tests/kernel/kernel_${part}_test" || status=1
+    done
+    BULKHEAD_TEST_CGROUP_DRIVER=systemd "$0/tests/kernel/kernel_pods_test" || status=1
+    tests/vm/package.sh "$0" "$2" "$1" || status=1
+    tests/vm/first-pod.sh "$0" "$1" || status=1
+    exit $status' "$build" "$archive" "$package" >"$output" 2>&1 </dev/null || status=$?
+  grep -vE '^\[ RUN|^\[       OK|^\[---' "$output" || true
+  awk -v on="vm.$1." -f tests/gtest.awk "$output" >"$work/vm"
+  if [ $status -ne 0 ] && ! grep -q '^failed' "$work/vm"; then
+    printf 'failed\tvm.%s\tended with status %s\n' "$1" "$status" >>"$work/vm"
+  fi
+  cat "$work/vm" >>"$work/results"
+}
+
+if [ $install = yes ]; then deploy/packages.sh install build runtime test; fi
+build_all
+# What libraries without a sanitizer do with memory is theirs to get right.
+export TSAN_OPTIONS="suppressions=$repo/tests/sanitizers/tsan.supp ignore_noninstrumented_modules=1 \
+${TSAN_OPTIONS:-}"
+export ASAN_OPTIONS="strict_string_checks=1 ${ASAN_OPTIONS:-}"
+: >"$work/results"
+for label in "${labels[@]}"; do
+  case $label in
+    vm) run_vm 6.1; run_vm 6.12 ;;
+    *) run_ctest "$label" ;;
+  esac
+done
+
+if [ $must_run = yes ]; then sed -i 's/^skipped\t\([^\t]*\)\t/failed\t\1\tskipped, but must run: /' "$work/results"; fi
+for kind in skipped failed; do
+  if grep -q "^$kind" "$work/results"; then
+    say "$kind"
+    sed -n "s/^$kind\t\([^\t]*\)\t\(.*\)/  \1: \2/p" "$work/results"
+  fi
+done
+echo
+awk '{ n[$1]++ } END { printf "%d passed, %d failed, %d skipped\n", n["passed"], n["failed"], n["skipped"] }' \
+  "$work/results"
+! grep -q '^failed' "$work/results"
