@@ -1,5 +1,5 @@
 #!/bin/bash
-# run.sh [--label LABEL]... [--preset dev|release|asan|tsan] [--must-run] [--no-install]
+# run.sh [--label LABEL]... [--preset dev|release|asan|tsan] [--must-run] [--again] [--no-install]
 #
 # Installs what the build and the tests need, builds, runs the tests of the given labels (all
 # by default) and ends with `N passed, N failed, N skipped`. Skipped and failed tests are
@@ -13,11 +13,12 @@
 #   vm           the kernel tests, the Debian package, and the systemd unit with a first pod, in
 #                virtual machines with Linux 6.1 and 6.12, cgroup v2
 #
-# --must-run makes a skipped test a failure, --no-install leaves the packages alone.
+# --must-run makes a skipped test a failure, --again gives a failed test a second chance and
+# lists what needed it, --no-install leaves the packages alone.
 set -euo pipefail
 repo=$(cd "$(dirname "$0")/.." && pwd)
 cd "$repo"
-preset=dev labels=() must_run=no install=yes
+preset=dev labels=() must_run=no again=no install=yes
 known='unit kernel conformance fault fuzz bench vm'
 
 usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | head -n -1; }
@@ -26,6 +27,7 @@ while [ $# -gt 0 ]; do
     --label) labels+=("${2:?}"); shift 2 ;;
     --preset) preset=${2:?}; shift 2 ;;
     --must-run) must_run=yes; shift ;;
+    --again) again=yes; shift ;;
     --no-install) install=no; shift ;;
     --help | -h) usage; exit 0 ;;
     *) echo "run.sh: unknown argument $1" >&2; usage >&2; exit 2 ;;
@@ -78,21 +80,25 @@ build_all() {
 # run_ctest LABEL: pure tests side by side, the others one after the other, because they
 # share the machine's kernel.
 run_ctest() {
-  local jobs=1 quiet=()
+  local jobs=1 quiet=() repeat=()
   if [ "$1" = unit ]; then jobs=$(nproc); fi
+  if [ $again = yes ]; then repeat=(--repeat until-pass:2); fi
   case $preset in
     asan | tsan) quiet=(setarch -R) ;;  # the sanitizers' shadow needs its place
   esac
   say "$1"
   "${quiet[@]}" ctest --test-dir "$build" -L "^$1\$" -j "$jobs" --timeout 300 \
-    --output-on-failure --no-tests=ignore --output-junit "$work/$1.xml" </dev/null |
-    grep --line-buffered -vE '^ +Start +[0-9]+:|^ *[0-9]+/[0-9]+ Test .* Passed ' || true
-  if [ -f "$work/$1.xml" ]; then awk -f tests/junit.awk "$work/$1.xml" >>"$work/results"; fi
+    "${repeat[@]}" --output-on-failure --no-tests=ignore --output-junit "$work/$1.xml" </dev/null |
+    tee "$work/$1.out" | grep --line-buffered -vE '^ +Start +[0-9]+:|^ *[0-9]+/[0-9]+ Test .* Passed ' || true
+  if [ ! -f "$work/$1.xml" ]; then return; fi
+  awk -f tests/junit.awk "$work/$1.xml" >>"$work/results"
+  awk -f tests/repeated.awk "$work/results" "$work/$1.out" >>"$work/results"
 }
 
 # run_vm KERNEL: programs in a guest; one that falls is a failure by itself.
 run_vm() {
-  local output=$work/vm-$1 status=0 archive=$work/busybox.tar package
+  local output=$work/vm-$1 status=0 archive=$work/busybox.tar package runner=env
+  if [ $again = yes ]; then runner=tests/again.sh; fi
   say "vm: Linux $1"
   tests/images/image.sh archive busybox docker.io/library/busybox:latest "$archive"
   (cd "$build" && cpack -G DEB -B "$work/package" >"$work/cpack") || { cat "$work/cpack"; exit 1; }
@@ -101,12 +107,12 @@ run_vm() {
   tests/vm/run.sh --kernel "$1" --build "$build" --add "$archive" --add "$package" --timeout 1500 -- bash -c '
     status=0
     for part in isolation supervisor pods daemon; do
-      "$0/tests/kernel/kernel_${part}_test" || status=1
+      "$3" "$0/tests/kernel/kernel_${part}_test" || status=1
     done
-    BULKHEAD_TEST_CGROUP_DRIVER=systemd "$0/tests/kernel/kernel_pods_test" || status=1
+    BULKHEAD_TEST_CGROUP_DRIVER=systemd "$3" "$0/tests/kernel/kernel_pods_test" || status=1
     tests/vm/package.sh "$0" "$2" "$1" || status=1
     tests/vm/first-pod.sh "$0" "$1" || status=1
-    exit $status' "$build" "$archive" "$package" >"$output" 2>&1 </dev/null || status=$?
+    exit $status' "$build" "$archive" "$package" "$runner" >"$output" 2>&1 </dev/null || status=$?
   grep -vE '^\[ RUN|^\[       OK|^\[---' "$output" || true
   awk -v on="vm.$1." -f tests/gtest.awk "$output" >"$work/vm"
   if [ $status -ne 0 ] && ! grep -q '^failed' "$work/vm"; then
@@ -130,7 +136,7 @@ for label in "${labels[@]}"; do
 done
 
 if [ $must_run = yes ]; then sed -i 's/^skipped\t\([^\t]*\)\t/failed\t\1\tskipped, but must run: /' "$work/results"; fi
-for kind in skipped failed; do
+for kind in skipped repeated failed; do
   if grep -q "^$kind" "$work/results"; then
     say "$kind"
     sed -n "s/^$kind\t\([^\t]*\)\t\(.*\)/  \1: \2/p" "$work/results"
