@@ -129,6 +129,9 @@ absl::StatusOr<Service::LaunchedCommand> Service::LaunchCommand(
   };
   absl::StatusOr<StartedExec> started = start();
   if (!started.ok() && !launched.leaf.empty()) {
+    // A supervisor that did not answer in time may have started it all the same; what it starts
+    // from now on finds no cgroup to start in.
+    host_->KillCgroup(launched.leaf, absl::InfinitePast()).IgnoreError();
     leaves_->Release(std::exchange(launched.leaf, {}));
     // Such a container can also have made threaded cgroups in its own: below that nothing else can
     // have processes then.

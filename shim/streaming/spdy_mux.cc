@@ -117,8 +117,11 @@ void SpdyMux::OnRead(error_code error, size_t size) {
     Gone();
     return;
   }
-  watch_.Moved();
-  if (!finishing_) Receive(std::string_view(read_.data(), size));
+  // A client that is being ended and goes on sending without reading does not put its end off.
+  if (!finishing_) {
+    watch_.Moved();
+    Receive(std::string_view(read_.data(), size));
+  }
   reading_ = false;  // Not before: the next read goes into the same buffer.
   Read();
 }

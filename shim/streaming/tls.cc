@@ -51,9 +51,14 @@ absl::StatusOr<std::unique_ptr<Tls>> Tls::Load(std::string certificate, std::str
 absl::Status Tls::Refresh() {
   std::string version = absl::StrCat(VersionOf(certificate_), " ", VersionOf(key_));
   if (version == version_) return absl::OkStatus();
-  version_ = std::move(version);
   absl::StatusOr<std::shared_ptr<ssl::context>> context = Read(certificate_, key_);
-  if (!context.ok()) return context.status();
+  if (!context.ok()) {
+    // The next connection tries again: what failed may have been the lack of a descriptor.
+    if (version == refused_) return absl::OkStatus();
+    refused_ = std::move(version);
+    return context.status();
+  }
+  version_ = std::move(version);
   current_ = *std::move(context);
   return absl::OkStatus();
 }

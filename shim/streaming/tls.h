@@ -28,7 +28,8 @@ class Tls {
 
   const std::string certificate_;
   const std::string key_;
-  std::string version_;  // Of the files that were read last.
+  std::string version_;  // Of the files that are in use.
+  std::string refused_;  // Of those that could not be read last.
   std::shared_ptr<boost::asio::ssl::context> current_;
 };
 

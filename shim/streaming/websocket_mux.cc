@@ -90,7 +90,8 @@ void WebSocketMux::OnRead(error_code error, size_t size, bool last) {
     Gone();
     return;
   }
-  watch_.Moved();
+  // A client that is being ended and goes on sending without reading does not put its end off.
+  if (!finishing_) watch_.Moved();
   if (!finishing_ && !reader_.Read(std::string_view(read_.data(), size), last, *this)) {
     Gone();
     return;

@@ -83,6 +83,12 @@ TEST_F(ExecTest, RemovesTheLeafOfACommandThatCouldNotBeStarted) {
   EXPECT_EQ(host_->cgroups.size(), before);
 }
 
+TEST_F(ExecTest, KillsWhatAnUnansweredStartMayHaveStarted) {
+  steps_.Fail("Exec", absl::DeadlineExceededError("the supervisor did not answer"));
+  EXPECT_FALSE(pods_->Exec(id_, {"sleep"}, kPipes).ok());
+  EXPECT_EQ(steps_.Count("KillCgroup"), 1);
+}
+
 TEST_F(ExecTest, LooksAtALeafThatWasNotEmptyAgainWithTheNext) {
   steps_.Fail("RemoveExecLeaf", absl::FailedPreconditionError("a background child"));
   pods_->Exec(id_, {"true"}, kPipes)->reset();

@@ -2,11 +2,13 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <filesystem>
 
 #include "gmock/gmock.h"
+#include "shim/streaming/tls.h"
 #include "tests/conformance/client/streaming/http_upgrade.h"
 #include "tests/unit/streaming/server_test.h"
 
@@ -84,6 +86,23 @@ TEST_F(TlsTest, KeepsTheOldCertificateWhileTheFilesAreNoPair) {
   EXPECT_THAT(Ask().first, HasSubstr("CN=first"));
   MakeCertificate("third");
   EXPECT_THAT(Ask().first, HasSubstr("CN=third"));
+}
+
+TEST_F(TlsTest, ReadsFilesAgainThatCouldNotBeReadOnce) {
+  auto tls = Tls::Load(Certificate(), Key());
+  ASSERT_TRUE(tls.ok()) << tls.status();
+  const auto first = (*tls)->current();
+  MakeCertificate("second");
+  rlimit limit;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit none{0, limit.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  EXPECT_FALSE((*tls)->Refresh().ok());
+  EXPECT_TRUE((*tls)->Refresh().ok()) << "is told once";
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ((*tls)->current(), first);
+  EXPECT_TRUE((*tls)->Refresh().ok());
+  EXPECT_NE((*tls)->current(), first);
 }
 
 TEST_F(TlsTest, RefusesVersionsBefore12) {
