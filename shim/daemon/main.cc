@@ -6,11 +6,13 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <chrono>
 
 #include "shim/config/flags.h"
 #include "shim/config/version.h"
 #include "shim/daemon/daemon.h"
 #include "shim/daemon/notify.h"
+#include "shim/daemon/overdue_exit.h"
 #include "shim/daemon/process.h"
 #include "shim/daemon/signals.h"
 #include "shim/log/event.h"
@@ -18,6 +20,9 @@
 
 namespace bulkhead::daemon {
 namespace {
+
+// For what was told to end after daemon.drain_timeout to do so.
+constexpr std::chrono::seconds kEndingTime{3};
 
 // Returns on SIGTERM or SIGINT.
 absl::Status ServeUntilSignalled(SignalQueue& signals) {
@@ -61,6 +66,7 @@ absl::Status Run(const config::Flags& flags) {
   status = NotifyReady();
   if (status.ok()) status = ServeUntilSignalled(*signals);
   status.Update(NotifyStopping());
+  const OverdueExit overdue(config->daemon.drain_timeout + kEndingTime);
   daemon->reset();
   return status;
 }

@@ -132,6 +132,28 @@ TEST_F(Daemon, KilledWhileAPodIsStoppedGoesOnAfterwards) {
   EXPECT_TRUE(cri().StopPodSandbox(pod.id).ok());
 }
 
+TEST_F(Daemon, StopsThoughACommandGoesOnAndASupervisorHangs) {
+  const Pod pod = RunPod();
+  const std::string id = Start(pod, Idle());
+  const Pod frozen = RunPod();
+  const std::string stuck = Start(frozen, Idle());
+  const std::string marker = "5557777";
+  std::thread command([&] {
+    cri().ExecSync(id, {"sleep", marker}, std::chrono::seconds(0)).IgnoreError();
+  });
+  Await([&] { return fixture::HostPid({"sleep", marker}) != 0; }, "the command");
+  const pid_t supervisor = SupervisorOf(frozen.id);
+  kill(supervisor, SIGSTOP);
+  std::thread call([&] { cri().ExecSync(stuck, {"true"}, std::chrono::seconds(0)).IgnoreError(); });
+  EXPECT_TRUE(daemon().Stop());
+  command.join();
+  call.join();
+  kill(supervisor, SIGCONT);
+  daemon().Start();
+  EXPECT_EQ(Exec(id, "echo again"), "again\n");
+  EXPECT_EQ(Exec(stuck, "echo again"), "again\n");
+}
+
 TEST_F(Daemon, RestartedTakesContainersOver) {
   Pod pod = RunPod();
   const std::string running = Start(pod, Idle());

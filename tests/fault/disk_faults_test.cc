@@ -71,7 +71,7 @@ class FullDisk : public FaultTest {
   HostState TakeState() {
     const auto& options = small_->options();
     return HostState::Take({.folders = {options.state, options.data, options.folder / "netns"},
-                            .cgroup_names = {options.folder.filename()}});
+                            .cgroup_names = small_->cgroup_names()});
   }
   void ExpectStateAs(const HostState& before) {
     ExpectBecomes(before, [this] { return TakeState(); });

@@ -34,7 +34,7 @@ void FaultTest::TearDown() {
 HostState::Scope FaultTest::Scope() {
   const auto& options = daemon().options();
   return {.folders = {options.state, options.data, options.folder / "netns"},
-          .cgroup_names = {options.folder.filename()}};
+          .cgroup_names = daemon().cgroup_names()};
 }
 
 void FaultTest::ExpectHostAsBefore() {
