@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/spec/resources.h"
 #include "runtime/spec/security.h"
 
 namespace bulkhead::spec {
@@ -46,32 +47,6 @@ struct Device {
   std::string permissions;
 
   bool operator==(const Device&) const = default;
-};
-
-struct HugepageLimit {
-  // Such as "2MB".
-  std::string page_size;
-  uint64_t limit = 0;  // Bytes.
-
-  bool operator==(const HugepageLimit&) const = default;
-};
-
-// CRI LinuxContainerResources; 0 and empty mean "not asked".
-struct Resources {
-  int64_t cpu_period = 0;  // Microseconds.
-  int64_t cpu_quota = 0;   // Microseconds; -1: none.
-  int64_t cpu_shares = 0;
-  int64_t memory_limit = 0;  // Bytes; -1: none.
-  // Memory and swap together, bytes; -1: none.
-  int64_t memory_swap_limit = 0;
-  int64_t oom_score_adj = 0;
-  std::string cpuset_cpus;
-  std::string cpuset_mems;
-  std::vector<HugepageLimit> hugepage_limits;
-  // cgroup v2 file to value.
-  std::map<std::string, std::string> unified;
-
-  bool operator==(const Resources&) const = default;
 };
 
 // CRI ContainerConfig with its LinuxContainerConfig.

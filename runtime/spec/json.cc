@@ -63,18 +63,19 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SecurityContext, capabilities, privileged, na
                                    run_as_user, run_as_group, run_as_username, readonly_rootfs,
                                    supplemental_groups, supplemental_groups_policy, no_new_privs,
                                    seccomp, apparmor, masked_paths, readonly_paths)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(HugepageLimit, page_size, limit)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Resources, cpu_period, cpu_quota, cpu_shares, memory_limit,
+                                   memory_swap_limit, oom_score_adj, cpuset_cpus, cpuset_mems,
+                                   hugepage_limits, unified)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PodResources, overhead, resources)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PodSpec, metadata, hostname, log_directory, dns, port_mappings,
                                    labels, annotations, runtime_handler, cgroup_parent, sysctls,
-                                   security)
+                                   security, resources)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ContainerMetadata, name, attempt)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Mount, container_path, host_path, readonly,
                                                 recursive_read_only, selinux_relabel, propagation,
                                                 uid_map, gid_map, image, image_sub_path)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Device, container_path, host_path, permissions)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(HugepageLimit, page_size, limit)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Resources, cpu_period, cpu_quota, cpu_shares, memory_limit,
-                                   memory_swap_limit, oom_score_adj, cpuset_cpus, cpuset_mems,
-                                   hugepage_limits, unified)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ContainerSpec, metadata, user_image, image, command, args,
                                    working_dir, env, mounts, devices, labels, annotations, log_path,
                                    stdin, stdin_once, tty, stop_signal, resources, security)
@@ -119,9 +120,23 @@ std::optional<std::string> Difference(const Spec& a, const Spec& b) {
 
 nlohmann::json ToJson(const PodSpec& spec) { return spec; }
 nlohmann::json ToJson(const ContainerSpec& spec) { return spec; }
+nlohmann::json ToJson(const Resources& resources) { return resources; }
+nlohmann::json ToJson(const PodResources& resources) { return resources; }
 
 absl::StatusOr<PodSpec> PodSpecFromJson(const nlohmann::json& json) {
-  return FromJson<PodSpec>(json);
+  if (json.contains("resources")) return FromJson<PodSpec>(json);
+  // A record of a version that did not keep them.
+  nlohmann::json completed = json;
+  completed["resources"] = PodResources();
+  return FromJson<PodSpec>(completed);
+}
+
+absl::StatusOr<Resources> ResourcesFromJson(const nlohmann::json& json) {
+  return FromJson<Resources>(json);
+}
+
+absl::StatusOr<PodResources> PodResourcesFromJson(const nlohmann::json& json) {
+  return FromJson<PodResources>(json);
 }
 
 absl::StatusOr<ContainerSpec> ContainerSpecFromJson(const nlohmann::json& json) {

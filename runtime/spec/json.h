@@ -14,10 +14,14 @@ namespace bulkhead::spec {
 
 nlohmann::json ToJson(const PodSpec& spec);
 nlohmann::json ToJson(const ContainerSpec& spec);
+nlohmann::json ToJson(const Resources& resources);
+nlohmann::json ToJson(const PodResources& resources);
 
 // Every member is expected, so that a damaged record is never taken for a weaker spec.
 absl::StatusOr<PodSpec> PodSpecFromJson(const nlohmann::json& json);
 absl::StatusOr<ContainerSpec> ContainerSpecFromJson(const nlohmann::json& json);
+absl::StatusOr<Resources> ResourcesFromJson(const nlohmann::json& json);
+absl::StatusOr<PodResources> PodResourcesFromJson(const nlohmann::json& json);
 
 // The path of the first field in which the two differ, such as "security.privileged" or
 // "mounts[2].host_path"; none when they are equal.

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/spec/resources.h"
 #include "runtime/spec/security.h"
 
 namespace bulkhead::spec {
@@ -55,6 +56,7 @@ struct PodSpec {
   // Dotted names, such as "net.ipv4.ip_forward".
   std::map<std::string, std::string> sysctls;
   SecurityContext security;
+  PodResources resources;
 
   bool operator==(const PodSpec&) const = default;
 };

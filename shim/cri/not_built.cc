@@ -16,7 +16,6 @@ constexpr char kStats[] = "resource use is not measured";
 constexpr char kMetrics[] = "metrics are not collected";
 constexpr char kCheckpoint[] = "processes cannot be checkpointed";
 constexpr char kLists[] = "lists are not streamed; ask for the whole list";
-constexpr char kPodResources[] = "the limits of a pod's own cgroup are the kubelet's";
 
 grpc::Status NotBuilt(const Calls& calls, const grpc::ServerContext& context, const char* method,
                       const char* what_is_missing) {
@@ -108,12 +107,6 @@ grpc::Status RuntimeService::StreamPodSandboxMetrics(
     grpc::ServerContext* context, const v1::StreamPodSandboxMetricsRequest*,
     grpc::ServerWriter<v1::StreamPodSandboxMetricsResponse>*) {
   return NotBuilt(calls_, *context, "StreamPodSandboxMetrics", kMetrics);
-}
-
-grpc::Status RuntimeService::UpdatePodSandboxResources(grpc::ServerContext* context,
-                                                       const v1::UpdatePodSandboxResourcesRequest*,
-                                                       v1::UpdatePodSandboxResourcesResponse*) {
-  return NotBuilt(calls_, *context, "UpdatePodSandboxResources", kPodResources);
 }
 
 grpc::Status ImageService::StreamImages(grpc::ServerContext* context,

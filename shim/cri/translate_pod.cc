@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "shim/cri/faults.h"
+#include "shim/cri/translate_resources.h"
 #include "shim/cri/translate_security.h"
 
 namespace bulkhead::cri {
@@ -180,9 +181,23 @@ absl::StatusOr<spec::PodSpec> ToPodSpec(const v1::RunPodSandboxRequest& request)
       .sysctls = ToSysctls(config.linux(), linux.Member("sysctls"), faults),
       .security = ToSecurityContext(config.linux().security_context(),
                                     linux.Member("security_context"), faults),
+      .resources = {.overhead =
+                        ToResources(config.linux().overhead(), linux.Member("overhead"), faults),
+                    .resources =
+                        ToResources(config.linux().resources(), linux.Member("resources"), faults)},
   };
   if (!faults.empty()) return faults.status();
   return pod;
+}
+
+absl::StatusOr<spec::PodResources> ToPodResources(
+    const v1::UpdatePodSandboxResourcesRequest& request) {
+  Faults faults;
+  spec::PodResources resources{
+      .overhead = ToResources(request.overhead(), Field("overhead"), faults),
+      .resources = ToResources(request.resources(), Field("resources"), faults)};
+  if (!faults.empty()) return faults.status();
+  return resources;
 }
 
 }  // namespace bulkhead::cri

@@ -1,5 +1,7 @@
 #include "shim/cri/translate_status.h"
 
+#include <google/protobuf/util/json_util.h>
+
 #include <map>
 #include <string>
 
@@ -31,6 +33,14 @@ v1::ContainerState FromState(pods::ContainerState state) {
       return v1::CONTAINER_UNKNOWN;
   }
   return v1::CONTAINER_UNKNOWN;
+}
+
+// In the CRI's own JSON form.
+nlohmann::json InfoOf(const spec::Resources& resources) {
+  std::string json;
+  const auto told = google::protobuf::util::MessageToJsonString(FromResources(resources), &json);
+  // It fails for no message that was read from the wire.
+  return told.ok() ? nlohmann::json::parse(json) : nlohmann::json();
 }
 
 // What a status and a line of a list have in common.
@@ -142,6 +152,8 @@ std::string PodInfo(const pods::PodStatus& pod) {
                {"networkNamespace", pod.network_namespace},
                {"reason", pod.reason},
                {"cgroupParent", pod.spec.cgroup_parent},
+               {"overhead", InfoOf(pod.spec.resources.overhead)},
+               {"resources", InfoOf(pod.spec.resources.resources)},
                {"containers", containers}});
 }
 

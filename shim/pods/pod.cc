@@ -35,6 +35,7 @@ PodStatus StatusOf(const Pod& pod) {
   PodStatus status;
   status.id = pod.record.id;
   status.spec = pod.record.spec;
+  status.spec.resources = pod.record.resources;
   status.state = StateOf(pod);
   status.created_at = pod.record.created_at;
   status.ips = pod.record.ips;

@@ -51,6 +51,10 @@ class PodService {
   virtual absl::StatusOr<PodStatus> PodSandboxStatus(const std::string& id) = 0;
   virtual std::vector<PodStatus> ListPodSandbox(const PodFilter& filter) = 0;
 
+  // Notes what the pod has as a whole from now on; its cgroup is the kubelet's.
+  virtual absl::Status UpdatePodSandboxResources(const std::string& id,
+                                                 const spec::PodResources& resources) = 0;
+
   // Returns the container's id.
   virtual absl::StatusOr<std::string> CreateContainer(const std::string& pod_id,
                                                       const spec::ContainerSpec& spec) = 0;

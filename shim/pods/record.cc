@@ -43,25 +43,10 @@ using nlohmann::json;
 constexpr int kVersion = 1;
 constexpr size_t kSizeLimit = size_t{64} << 20;
 
-// Only a whole container spec has a JSON form, so resources are read and written as part of one.
-json ResourcesToJson(const spec::Resources& resources) {
-  spec::ContainerSpec holder;
-  holder.resources = resources;
-  return spec::ToJson(holder).at("resources");
-}
-
-absl::StatusOr<spec::Resources> ResourcesFromJson(const json& resources) {
-  json holder = spec::ToJson(spec::ContainerSpec());
-  holder["resources"] = resources;
-  const absl::StatusOr<spec::ContainerSpec> read = spec::ContainerSpecFromJson(holder);
-  if (!read.ok()) return read.status();
-  return read->resources;
-}
-
 json ContainerToJson(const ContainerRecord& record) {
   return json{{"id", record.id},
               {"spec", spec::ToJson(record.spec)},
-              {"resources", ResourcesToJson(record.resources)},
+              {"resources", spec::ToJson(record.resources)},
               {"phase", record.phase},
               {"removing", record.removing},
               {"created_at", record.created_at},
@@ -83,7 +68,7 @@ json ContainerToJson(const ContainerRecord& record) {
 absl::StatusOr<ContainerRecord> ContainerFromJson(const json& from) {
   absl::StatusOr<spec::ContainerSpec> spec = spec::ContainerSpecFromJson(from.at("spec"));
   if (!spec.ok()) return spec.status();
-  absl::StatusOr<spec::Resources> resources = ResourcesFromJson(from.at("resources"));
+  absl::StatusOr<spec::Resources> resources = spec::ResourcesFromJson(from.at("resources"));
   if (!resources.ok()) return resources.status();
   ContainerRecord record;
   record.spec = *std::move(spec);
@@ -113,6 +98,12 @@ absl::StatusOr<PodRecord> PodFromJson(const json& from) {
   if (!spec.ok()) return spec.status();
   PodRecord record;
   record.spec = *std::move(spec);
+  record.resources = record.spec.resources;
+  if (from.contains("resources")) {
+    absl::StatusOr<spec::PodResources> resources = spec::PodResourcesFromJson(from["resources"]);
+    if (!resources.ok()) return resources.status();
+    record.resources = *std::move(resources);
+  }
   from.at("id").get_to(record.id);
   from.at("phase").get_to(record.phase);
   from.at("stopping").get_to(record.stopping);
@@ -151,6 +142,7 @@ json ToJson(const PodFile& file) {
   json to{{"version", kVersion},
           {"id", file.pod.id},
           {"spec", spec::ToJson(file.pod.spec)},
+          {"resources", spec::ToJson(file.pod.resources)},
           {"phase", file.pod.phase},
           {"stopping", file.pod.stopping},
           {"removing", file.pod.removing},

@@ -47,7 +47,8 @@ struct ContainerRecord {
 
 struct PodRecord {
   std::string id;
-  spec::PodSpec spec;
+  spec::PodSpec spec;            // As asked.
+  spec::PodResources resources;  // As updated since.
   PodPhase phase = PodPhase::kMaking;
   bool stopping = false;  // Both to be finished after a crash.
   bool removing = false;

@@ -173,6 +173,7 @@ absl::StatusOr<std::string> Service::RunPodSandbox(const spec::PodSpec& spec) {
     auto pod = std::make_shared<Pod>();
     pod->record.id = NewId();
     pod->record.spec = spec;
+    pod->record.resources = spec.resources;
     pod->record.created_at = Now();
     absl::StatusOr<std::string> cgroup = PodCgroup(spec, pod->record.id, options_.cgroup_parents);
     if (!cgroup.ok()) return cgroup.status();

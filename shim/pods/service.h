@@ -59,6 +59,9 @@ class Service : public PodService {
   absl::StatusOr<PodStatus> PodSandboxStatus(const std::string& id) override;
   std::vector<PodStatus> ListPodSandbox(const PodFilter& filter) override;
 
+  absl::Status UpdatePodSandboxResources(const std::string& id,
+                                         const spec::PodResources& resources) override;
+
   absl::StatusOr<std::string> CreateContainer(const std::string& pod_id,
                                               const spec::ContainerSpec& spec) override;
   absl::Status StartContainer(const std::string& id) override;

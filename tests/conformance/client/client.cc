@@ -204,6 +204,17 @@ absl::StatusOr<std::vector<v1::Container>> Client::ListContainers(
   return ToVector<v1::Container>(response->containers());
 }
 
+absl::Status Client::UpdatePodSandboxResources(const std::string& id,
+                                               const v1::LinuxContainerResources& overhead,
+                                               const v1::LinuxContainerResources& resources) {
+  v1::UpdatePodSandboxResourcesRequest request;
+  request.set_pod_sandbox_id(id);
+  *request.mutable_overhead() = overhead;
+  *request.mutable_resources() = resources;
+  return StatusOf(Call<v1::UpdatePodSandboxResourcesResponse>(
+      stubs_->runtime, &Runtime::UpdatePodSandboxResources, request));
+}
+
 absl::Status Client::UpdateContainerResources(const std::string& id,
                                               const v1::LinuxContainerResources& resources) {
   v1::UpdateContainerResourcesRequest request;

@@ -49,6 +49,9 @@ class Client {
   absl::StatusOr<std::string> RunPodSandbox(const v1::PodSandboxConfig& config,
                                             const std::string& handler = "",
                                             CallOptions options = {});
+  absl::Status UpdatePodSandboxResources(const std::string& id,
+                                         const v1::LinuxContainerResources& overhead,
+                                         const v1::LinuxContainerResources& resources);
   absl::Status StopPodSandbox(const std::string& id, CallOptions options = {});
   absl::Status RemovePodSandbox(const std::string& id, CallOptions options = {});
   absl::StatusOr<v1::PodSandboxStatusResponse> PodSandboxStatus(const std::string& id,

@@ -76,6 +76,10 @@ class FakePods final : public pods::PodService {
     container_filter = f;
     return {Container()};
   }
+  absl::Status UpdatePodSandboxResources(const std::string&, const spec::PodResources& r) override {
+    pod_resources = r;
+    return absl::OkStatus();
+  }
   absl::Status UpdateContainerResources(const std::string&, const spec::Resources& r) override {
     resources = r;
     return absl::OkStatus();
@@ -127,6 +131,7 @@ class FakePods final : public pods::PodService {
   spec::PodSpec pod_spec;
   spec::ContainerSpec container_spec;
   spec::Resources resources;
+  spec::PodResources pod_resources;
   pods::PodFilter pod_filter;
   pods::ContainerFilter container_filter;
   std::chrono::seconds grace{-1};

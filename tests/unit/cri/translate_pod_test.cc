@@ -48,6 +48,8 @@ TEST(ToPodSpec, TakesOverEveryField) {
   (*config.mutable_linux()->mutable_sysctls())["kernel/shm_rmid_forced"] = "1";
   Namespaces(request).set_network(v1::NODE);
   Namespaces(request).set_pid(v1::CONTAINER);
+  config.mutable_linux()->mutable_overhead()->set_memory_limit_in_bytes(1 << 20);
+  config.mutable_linux()->mutable_resources()->set_cpu_shares(512);
 
   const absl::StatusOr<spec::PodSpec> pod = ToPodSpec(request);
   ASSERT_TRUE(pod.ok()) << pod.status();
@@ -66,8 +68,20 @@ TEST(ToPodSpec, TakesOverEveryField) {
       .cgroup_parent = "/kubepods/podu1",
       .sysctls = {{"kernel.shm_rmid_forced", "1"}},
       .security = {.namespaces = {.network = spec::NamespaceMode::kNode,
-                                  .pid = spec::NamespaceMode::kContainer}}};
+                                  .pid = spec::NamespaceMode::kContainer}},
+      .resources = {.overhead = {.memory_limit = 1 << 20}, .resources = {.cpu_shares = 512}}};
   EXPECT_EQ(*pod, expected);
+}
+
+TEST(ToPodResources, NameTheFieldOfTheUpdate) {
+  v1::UpdatePodSandboxResourcesRequest request;
+  request.mutable_overhead()->set_cpu_shares(2);
+  request.mutable_resources()->set_memory_limit_in_bytes(64);
+  EXPECT_EQ(ToPodResources(request).value(),
+            (spec::PodResources{.overhead = {.cpu_shares = 2}, .resources = {.memory_limit = 64}}));
+  request.mutable_resources()->set_oom_score_adj(1001);
+  EXPECT_THAT(ToPodResources(request).status(),
+              IsInvalid("resources.oom_score_adj: value 1001 is not in -1000 to 1000"));
 }
 
 TEST(ToPodSpec, NeedsMetadata) {

@@ -155,6 +155,14 @@ TEST(PodInfo, SaysWhereTheNetworkNamespaceIs) {
   EXPECT_EQ(json.at("pid"), 0);
 }
 
+TEST(PodInfo, SaysWhatThePodHasAsAWhole) {
+  pods::PodStatus pod = APod();
+  pod.spec.resources = {.overhead = {.cpu_shares = 2}, .resources = {.memory_limit = 1 << 20}};
+  const nlohmann::json json = nlohmann::json::parse(PodInfo(pod));
+  EXPECT_EQ(json.at("overhead"), nlohmann::json({{"cpuShares", "2"}}));
+  EXPECT_EQ(json.at("resources"), nlohmann::json({{"memoryLimitInBytes", "1048576"}}));
+}
+
 TEST(ToPodFilter, SetsOnlyWhatIsAskedFor) {
   v1::PodSandboxFilter filter;
   EXPECT_EQ(ToPodFilter(filter)->state, std::nullopt);

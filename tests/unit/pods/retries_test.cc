@@ -198,6 +198,19 @@ TEST_F(CreateContainerRetries, ReturnTheSameIdAfterSuccess) {
   EXPECT_EQ(Create(pod, ContainerOf("c")), Create(pod, ContainerOf("c")));
 }
 
+TEST_F(RunPodSandboxRetries, CompareWithWhatWasAskedThoughResourcesChanged) {
+  const std::string id = Run(PodOf("web"));
+  const spec::PodResources now{.overhead = {.cpu_shares = 2}, .resources = {.cpu_shares = 512}};
+  ASSERT_TRUE(pods_->UpdatePodSandboxResources(id, now).ok());
+  EXPECT_EQ(Run(PodOf("web")), id);
+  Restart();
+  EXPECT_EQ(pods_->PodSandboxStatus(id)->spec.resources, now);
+  ASSERT_TRUE(pods_->StopPodSandbox(id).ok());
+  EXPECT_EQ(pods_->UpdatePodSandboxResources(id, now).code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(pods_->UpdatePodSandboxResources("nothing", now).code(), absl::StatusCode::kNotFound);
+}
+
 TEST_F(CreateContainerRetries, TryAnewAfterFailure) {
   const std::string pod = Run(PodOf("web"));
   steps_.Fail("CreateContainer", absl::InternalError("bad luck"));
