@@ -1,13 +1,26 @@
 # Reads the results so far and then CTest's output, and prints a line for each test that failed
 # first and passed when it was run again: repeated, name, reason, set apart by tabs.
-BEGIN { FS = "\t" }
-NR == FNR { if ($1 == "passed") passed[$2] = 1; next }
-/ Test +#[0-9]+: .*\*\*\*/ {
-  name = $0
-  sub(/.*Test +#[0-9]+: /, "", name); sub(/ .*/, "", name)
-  if (!/\*\*\*Skipped/ && name in passed) reason[name] = "" ; else name = ""
+BEGIN { FS = "\t"; program = "^(conformance|fault)\\." }
+NR == FNR { if ($1 == "failed") failed[$2] = 1; next }
+/ Test +#[0-9]+: / {
+  finish()
+  if (/\*\*\*/ && !/\*\*\*Skipped/) {
+    name = $0
+    sub(/.*Test +#[0-9]+: /, "", name); sub(/ .*/, "", name)
+    reason = /\*\*\*Timeout/ ? "did not end in time" : ""
+  }
 }
-take { reason[name] = reason[name] ": " $0; take = 0 }
-name != "" && reason[name] == "" && sub(/: Failure$/, "") { reason[name] = $0; take = 1 }
-/\*\*\*Timeout/ && name != "" { reason[name] = "did not end in time" }
-END { for (name in reason) printf "repeated\t%s\t%s\n", name, reason[name] }
+function tell(name) { if (!(name in failed)) reasons[name] = reason }
+function finish() {
+  if (name != "" && !inner) tell(name)
+  name = ""; inner = 0
+}
+take { reason = reason ": " $0; take = 0 }
+name != "" && reason == "" && sub(/: Failure$/, "") { reason = $0; take = 1 }
+name ~ program && /^\[ RUN      \] / { reason = "" }
+name ~ program && /^\[  FAILED  \] [^ ]+ \([0-9]+ ms\)$/ {
+  split($0, word, " ")
+  one = name; sub(/\..*/, "." word[4], one)
+  tell(one); inner = 1
+}
+END { finish(); for (name in reasons) printf "repeated\t%s\t%s\n", name, reasons[name] }

@@ -10,11 +10,11 @@
 #   conformance  the daemon, spoken to through the CRI
 #   fault        the daemon with failures injected
 #   fuzz, bench  short runs of the fuzzers and of the measurements
-#   vm           the kernel tests, the Debian package, and the systemd unit with a first pod, in
-#                virtual machines with Linux 6.1 and 6.12, cgroup v2
+#   vm           kernel, conformance and fault tests with both cgroup drivers, the Debian package,
+#                the systemd unit, a reboot, in virtual machines with Linux 6.1 and 6.12, cgroup v2
 #
-# --must-run makes a skipped test a failure, --again gives a failed test a second chance and
-# lists what needed it, --no-install leaves the packages alone.
+# --must-run makes a skipped test that is not in skips.txt a failure, --again gives a failed test
+# a second chance and lists what needed it, --no-install leaves the packages alone.
 set -euo pipefail
 repo=$(cd "$(dirname "$0")/.." && pwd)
 cd "$repo"
@@ -60,7 +60,8 @@ targets() {
       unit) grep '^unit_' <<<"$programs" || true ;;
       kernel) echo bulkhead-pod; grep '^kernel_' <<<"$programs" || true ;;
       vm)
-        printf '%s\n' bulkhead-pod bulkhead-pod-next bulkheadd bulkheadctl bulkhead-quickstart
+        printf '%s\n' bulkhead-pod bulkhead-pod-next bulkheadd bulkheadctl bulkhead-quickstart \
+          bulkhead-conformance bulkhead-faults bulkhead-node-tests
         grep '^kernel_' <<<"$programs" || true
         ;;
       *) echo all ;;
@@ -88,7 +89,8 @@ run_ctest() {
   esac
   say "$1"
   "${quiet[@]}" ctest --test-dir "$build" -L "^$1\$" -j "$jobs" --timeout 300 \
-    "${repeat[@]}" --output-on-failure --no-tests=ignore --output-junit "$work/$1.xml" </dev/null |
+    "${repeat[@]}" --output-on-failure --no-tests=ignore --output-junit "$work/$1.xml" \
+    --test-output-size-passed 1000000 </dev/null |
     tee "$work/$1.out" | grep --line-buffered -vE '^ +Start +[0-9]+:|^ *[0-9]+/[0-9]+ Test .* Passed ' || true
   if [ ! -f "$work/$1.xml" ]; then return; fi
   awk -f tests/junit.awk "$work/$1.xml" >>"$work/results"
@@ -103,16 +105,12 @@ run_vm() {
   tests/images/image.sh archive busybox docker.io/library/busybox:latest "$archive"
   (cd "$build" && cpack -G DEB -B "$work/package" >"$work/cpack") || { cat "$work/cpack"; exit 1; }
   package=$(ls "$work"/package/*.deb)
-  # shellcheck disable=SC2016
-  tests/vm/run.sh --kernel "$1" --build "$build" --add "$archive" --add "$package" --timeout 1500 -- bash -c '
-    status=0
-    for part in isolation supervisor pods daemon; do
-      "$3" "$0/tests/kernel/kernel_${part}_test" || status=1
-    done
-    BULKHEAD_TEST_CGROUP_DRIVER=systemd "$3" "$0/tests/kernel/kernel_pods_test" || status=1
-    tests/vm/package.sh "$0" "$2" "$1" || status=1
-    tests/vm/first-pod.sh "$0" "$1" || status=1
-    exit $status' "$build" "$archive" "$package" "$runner" >"$output" 2>&1 </dev/null || status=$?
+  tests/vm/run.sh --kernel "$1" --build "$build" --add "$archive" --add "$package" \
+    --add "$(tests/images/image.sh layout nginx)" --add "$(tests/images/image.sh layout redis)" \
+    --timeout 2400 -- tests/vm/suites.sh "$build" "$archive" "$package" "$runner" \
+    >"$output" 2>&1 </dev/null || status=$?
+  tests/vm/run.sh --kernel "$1" --build "$build" --add "$archive" --timeout 600 --reboot -- \
+    tests/vm/node.sh "$build" "$archive" >>"$output" 2>&1 </dev/null || status=$?
   grep -vE '^\[ RUN|^\[       OK|^\[---' "$output" || true
   awk -v on="vm.$1." -f tests/gtest.awk "$output" >"$work/vm"
   if [ $status -ne 0 ] && ! grep -q '^failed' "$work/vm"; then
@@ -135,7 +133,14 @@ for label in "${labels[@]}"; do
   esac
 done
 
-if [ $must_run = yes ]; then sed -i 's/^skipped\t\([^\t]*\)\t/failed\t\1\tskipped, but must run: /' "$work/results"; fi
+if [ $must_run = yes ]; then
+  case $preset in
+    asan | tsan) place=$preset ;;
+    *) place=native ;;
+  esac
+  awk -v place=$place -f tests/must_run.awk tests/skips.txt "$work/results" >"$work/checked"
+  mv "$work/checked" "$work/results"
+fi
 for kind in skipped repeated failed; do
   if grep -q "^$kind" "$work/results"; then
     say "$kind"

@@ -1,11 +1,13 @@
 #!/bin/bash
-# run.sh [--kernel 6.1|6.12] [--timeout S] [--build DIR] [--add FILE]... [--] COMMAND...
+# run.sh [--kernel 6.1|6.12] [--timeout S] [--build DIR] [--add FILE]... [--reboot] [--] COMMAND...
 #
 # Runs COMMAND in a virtual machine with systemd, cgroup v2 and the asked Debian kernel, as
 # root, without network, in a copy of this tree at the same path. The copy has the files of
 # the repository and the programs of one build folder (--build, build/dev by default); --add
 # puts another file or folder there, at its own absolute path. The command's output comes back while
 # it runs, its exit status at the end. When it prints test results, the last line counts them.
+#
+# With --reboot the guest may reboot: its root disk stays as it was, and COMMAND is run again.
 #
 # A guest that has not ended after --timeout seconds (900 by default) is ended, with the end
 # of its console shown, and the status is 124. 125 means that the guest ended by itself
@@ -15,7 +17,7 @@ PATH=$PATH:/usr/sbin:/sbin
 
 here=$(cd "$(dirname "$0")" && pwd)
 repo=$(cd "$here/../.." && pwd)
-kernel=6.1 limit=900 build=build/dev add=()
+kernel=6.1 limit=900 build=build/dev add=() reboot=(-no-reboot)
 
 usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | head -n -1; }
 while [ $# -gt 0 ]; do
@@ -24,6 +26,7 @@ while [ $# -gt 0 ]; do
     --timeout) limit=$2; shift 2 ;;
     --build) build=$2; shift 2 ;;
     --add) add+=("$(realpath "$2")"); shift 2 ;;
+    --reboot) reboot=(); shift ;;
     --help | -h) usage; exit 0 ;;
     --) shift; break ;;
     -*) echo "run.sh: unknown option $1" >&2; usage >&2; exit 2 ;;
@@ -83,7 +86,7 @@ boot() {
   : >"$work/output"
   : >"$work/status"
   qemu-system-x86_64 -accel tcg,thread=multi -cpu max,-cx16 -m 2048 -smp 2 -machine q35 \
-    -display none -nodefaults -no-reboot -nic none \
+    -display none -nodefaults "${reboot[@]}" -nic none \
     -kernel "$image/vmlinuz" -initrd "$image/initrd" \
     -append "console=ttyS0 rw panic=-1 apparmor=1 security=apparmor systemd.getty_auto=0" \
     -drive "file=$image/root.img,format=raw,if=virtio,snapshot=on" \

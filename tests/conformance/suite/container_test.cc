@@ -1,5 +1,6 @@
 // The life of a container and what is told about it.
 #include "tests/conformance/fixture/pod_test.h"
+#include "tests/conformance/fixture/test_cgroup.h"
 
 namespace bulkhead::fixture {
 namespace {
@@ -78,6 +79,24 @@ TEST_F(Container, ThatOutgrowsItsMemoryIsOomKilled) {
   auto status = RunToEnd(RunPod(), config);
   EXPECT_EQ(status.reason(), "OOMKilled");
   EXPECT_EQ(status.exit_code(), 137);
+}
+
+TEST_F(Container, DiesAsAWholeForItsMemoryWhereItsGroupIsAskedFor) {
+  auto config = Shell("probe eat-forever; echo outlived; exit 3");
+  auto* resources = config.mutable_linux()->mutable_resources();
+  resources->set_memory_limit_in_bytes(32 << 20);
+  (*resources->mutable_unified())["memory.oom.group"] = "1";
+  Pod pod = RunPod();
+  if (!IsCgroupV2()) {
+    EXPECT_FALSE(cri().CreateContainer(pod.id, config, pod.config).ok()) << "v1 has no such thing";
+    return;
+  }
+  const std::string id = Create(pod, config);
+  Must(cri().StartContainer(id));
+  const auto status = AwaitExit(id);
+  EXPECT_EQ(status.reason(), "OOMKilled");
+  EXPECT_EQ(status.exit_code(), 137);
+  EXPECT_THAT(Log(id), testing::IsEmpty());
 }
 
 TEST_F(Container, WhoseProgramIsMissingCannotRun) {

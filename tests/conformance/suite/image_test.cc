@@ -163,6 +163,28 @@ TEST_F(ImageTest, LayersAreStackedWithWhiteouts) {
   EXPECT_EQ(OutputOf(RunPod(), config), "/a:\nkept\n\n/b:\nnew\n12 34 4755\n");
 }
 
+// fsconfig(2) takes 256 bytes a value, mount(2) a page of options, and Linux 6.1 no layers one by
+// one.
+TEST_F(ImageTest, OfManyLayersWithLongPathsRuns) {
+  const std::string folder = std::string(200, 'd') + "/" + std::string(200, 'e');
+  for (const int layers : {1, 20, 120}) {
+    std::vector<Layer> stack = {suite().base_layer()};
+    for (int i = 1; i < layers; ++i) {
+      const std::string file = folder + "/" + std::to_string(i) + std::string(200, 'f');
+      stack.push_back(Layer::Of({{.path = file, .content = std::to_string(i) + "\n"}}));
+    }
+    const std::string reference = suite().registry().Push(
+        "conformance/layers" + std::to_string(layers), "1", Image::Of(stack, {}));
+    Must(cri().PullImage(reference));
+    auto config =
+        Shell("cat /ddd*/*/* 2>/dev/null | sort -n | tail -n 1; ls /ddd*/* 2>/dev/null | wc -l");
+    config.mutable_image()->set_image(reference);
+    const std::string top = layers == 1 ? "" : std::to_string(layers - 1) + "\n";
+    EXPECT_EQ(OutputOf(RunPod(), config), top + std::to_string(layers - 1) + "\n");
+    Must(cri().RemoveImage(reference));
+  }
+}
+
 TEST_F(ImageTest, WithAHostileLayerIsRefusedAndNotKept) {
   if (!suite().is_bulkhead()) GTEST_SKIP() << "another runtime may rewrite such paths";
   const std::vector<std::vector<Entry>> hostile = {

@@ -1,6 +1,9 @@
 // Limits of a container, as its cgroups have them.
 #include <unistd.h>
 
+#include <chrono>
+#include <map>
+
 #include "tests/conformance/fixture/pod_test.h"
 #include "tests/conformance/fixture/test_cgroup.h"
 
@@ -93,6 +96,64 @@ TEST_F(Resources, AreUpdatedBeforeItRuns) {
   EXPECT_EQ(Memory(), std::to_string(96 * kMebibyte));
 }
 
+TEST_F(Resources, OfTheUnifiedMapAreFilesOfV2) {
+  const std::map<std::string, std::string> files = {{"memory.min", "1048576"},
+                                                    {"memory.low", "2097152"},
+                                                    {"memory.high", "33554432"},
+                                                    {"pids.max", "77"},
+                                                    {"cpu.weight", "321"}};
+  auto config = Marked();
+  config.mutable_linux()->mutable_resources()->mutable_unified()->insert(files.begin(),
+                                                                         files.end());
+  Pod pod = RunPod();
+  if (!IsCgroupV2()) {
+    EXPECT_FALSE(cri().CreateContainer(pod.id, config, pod.config).ok()) << "v1 has no such files";
+    return;
+  }
+  Start(pod, config);
+  for (const auto& [file, value] : files) {
+    EXPECT_EQ(Value("memory", "", file), value) << file;
+  }
+}
+
+TEST_F(Resources, LimitAProcessorHogToItsQuota) {
+  auto config = Shell("while :; do :; done");
+  config.mutable_linux()->mutable_resources()->set_cpu_quota(20000);
+  config.mutable_linux()->mutable_resources()->set_cpu_period(100000);
+  Start(RunPod(), config);
+  const auto& command = config.command();
+  const std::vector<std::string> arguments(command.begin(), command.end());
+  Await([&] { return HostPid(arguments) != 0; }, "the hog");
+  const auto cgroup = CgroupOf(HostPid(arguments), "cpu");
+  const auto periods = [&] { return Statistic(cgroup / "cpu.stat", "nr_throttled"); };
+  Await([&] { return periods() > 0; }, "the hog to reach its quota");
+  const int64_t throttled = periods();
+  const auto begin = std::chrono::steady_clock::now();
+  const std::chrono::nanoseconds used = ProcessorTimeOf(HostPid(arguments));
+  Await([&] { return periods() >= throttled + 20; }, "twenty periods");
+  const std::chrono::nanoseconds more = ProcessorTimeOf(HostPid(arguments)) - used;
+  const std::chrono::nanoseconds passed = std::chrono::steady_clock::now() - begin;
+  const double share = static_cast<double>(more.count()) / static_cast<double>(passed.count());
+  RecordProperty("share", std::to_string(share));
+  EXPECT_LT(share, 0.20 * 1.05);
+}
+
+TEST_F(Resources, LimitAForkBombAndItAlone) {
+  TestCgroup parent("bulkhead_test_bomb");
+  parent.LimitPids(200);
+  auto pod_config = PodConfig();
+  pod_config.mutable_linux()->set_cgroup_parent(parent.name());
+  const std::string other = Start(RunPod(), Idle());
+  Pod pod = RunPod(pod_config);
+  Start(pod, Command({"probe", "fork-forever"}));
+  Await([&] { return parent.RefusedForks() > 0; }, "a fork that is refused");
+  EXPECT_LE(parent.ProcessCount(), 200);
+  EXPECT_EQ(Exec(other, "echo calm"), "calm\n");
+  Must(cri().StopPodSandbox(pod.id));
+  EXPECT_EQ(parent.ProcessCount(), 0);
+  Must(cri().RemovePodSandbox(pod.id));
+}
+
 TEST_F(Resources, AreTold) {
   auto config = Marked();
   config.mutable_linux()->mutable_resources()->set_memory_limit_in_bytes(64 * kMebibyte);
@@ -105,7 +166,7 @@ TEST_F(Resources, AreTold) {
 }
 
 TEST_F(Resources, LieBelowTheCgroupOfTheKubelet) {
-  TestCgroup parent("bulkhead-test-parent");
+  TestCgroup parent("bulkhead_test_parent");
   auto pod_config = PodConfig();
   pod_config.mutable_linux()->set_cgroup_parent(parent.name());
   Pod pod = RunPod(pod_config);
@@ -116,6 +177,18 @@ TEST_F(Resources, LieBelowTheCgroupOfTheKubelet) {
   EXPECT_THAT(path, testing::HasSubstr(id));
   Must(cri().StopPodSandbox(pod.id));
   Must(cri().RemovePodSandbox(pod.id));
+}
+
+TEST_F(Resources, OfAPodAreToldOnceTheyWereUpdated) {
+  Pod pod = RunPod();
+  v1::LinuxContainerResources overhead;
+  overhead.set_cpu_shares(64);
+  v1::LinuxContainerResources resources;
+  resources.set_memory_limit_in_bytes(64 * kMebibyte);
+  Must(cri().UpdatePodSandboxResources(pod.id, overhead, resources));
+  if (!suite().is_bulkhead()) return;  // Where a runtime tells them is its own matter.
+  const std::string info = Must(cri().PodSandboxStatus(pod.id, true)).info().at("info");
+  EXPECT_THAT(info, testing::HasSubstr("\"memoryLimitInBytes\":\"67108864\""));
 }
 
 TEST_F(Resources, OfAnUnknownContainerAreNotFound) {

@@ -79,7 +79,7 @@ TEST_F(Stop, ASecondWithAShorterPeriodShortensTheFirst) {
 }
 
 TEST_F(Stop, EndsAContainerThatIgnoresEverythingAndForksWithoutEnd) {
-  TestCgroup parent("bulkhead-test-forks");
+  TestCgroup parent("bulkhead_test_forks");
   parent.LimitPids(200);
   auto pod_config = PodConfig();
   pod_config.mutable_linux()->set_cgroup_parent(parent.name());

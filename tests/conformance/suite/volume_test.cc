@@ -66,6 +66,17 @@ TEST_F(Volume, MayBeReadOnly) {
   EXPECT_FALSE(fs::exists(folder() / "data/file"));
 }
 
+TEST_F(Volume, MayBeOneOfSixty) {
+  auto config = Shell("cat /volumes/*/number | sort -n | uniq | wc -l; touch /volumes/7/written");
+  for (int i = 0; i < 60; ++i) {
+    const fs::path source = folder() / (std::string(200, 'v') + std::to_string(i));
+    WriteFile(source / "number", std::to_string(i) + "\n");
+    Add(config, source, "/volumes/" + std::to_string(i));
+  }
+  EXPECT_EQ(OutputOf(RunPod(), config), "60\n");
+  EXPECT_TRUE(fs::exists(folder() / (std::string(200, 'v') + "7") / "written"));
+}
+
 TEST_F(Volume, IsFoundThroughASymbolicLinkOfTheHost) {
   WriteFile(folder() / "real/file", "real\n");
   fs::create_symlink("real", folder() / "link");
