@@ -40,6 +40,7 @@ absl::StatusOr<uint64_t> PropagationFlag(plan::Mount::Propagation propagation) {
 
 absl::StatusOr<MountSource> OpenMountSource(const plan::Mount& mount, std::span<const UniqueFd> fds,
                                             int user_namespace) {
+  if (mount.has_image()) return absl::InvalidArgumentError("an image volume among late mounts");
   MountSource source;
   if (mount.has_bind()) {
     absl::StatusOr<int> tree = PlannedFd(true, mount.bind().tree(), fds);

@@ -18,8 +18,8 @@ struct MountSource {
   int mount() const { return owned.valid() ? owned.get() : borrowed; }
 };
 
-// Opens what a plan's mount mounts, mapped where it says so by the pod's user namespace (-1: none).
-// Runs in the pod's mount namespace or a clone of it.
+// Opens what a plan's mount mounts, but for images (MountImage), mapped where it says so by the
+// pod's user namespace (-1: none). Runs in the pod's mount namespace or a clone of it.
 absl::StatusOr<MountSource> OpenMountSource(const plan::Mount& mount, std::span<const UniqueFd> fds,
                                             int user_namespace);
 

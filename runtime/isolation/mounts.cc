@@ -21,18 +21,21 @@
 namespace bulkhead::isolation {
 namespace {
 
+absl::Status AttachAt(const std::string& destination, const MountSource& source, int root) {
+  absl::StatusOr<UniqueFd> target =
+      MakeInRoot(root, destination, source.directory ? PathKind::kDirectory : PathKind::kFile);
+  if (!target.ok()) return target.status();
+  return AttachMount(source.mount(), target->get());
+}
+
 absl::Status MakeMount(const plan::Mount& mount, std::span<const UniqueFd> fds, int root,
                        int user_namespace) {
   absl::StatusOr<MountSource> source = OpenMountSource(mount, fds, user_namespace);
-  if (!source.ok()) return source.status();
-  absl::StatusOr<UniqueFd> target = MakeInRoot(
-      root, mount.destination(), source->directory ? PathKind::kDirectory : PathKind::kFile);
-  if (!target.ok()) return target.status();
-  return AttachMount(source->mount(), target->get());
+  return source.ok() ? AttachAt(mount.destination(), *source, root) : source.status();
 }
 
 // Nodes are made in the container's own tmpfs or writable layer, never in a volume: all of this
-// comes before the first bind mount.
+// comes before the first of them.
 absl::Status MakeDevice(const plan::DeviceNode& device, int root) {
   absl::StatusOr<ParentAndName> place = MakeParentInRoot(root, device.path());
   if (!place.ok()) return place.status();
@@ -89,16 +92,18 @@ absl::Status MakeMountPoints(int root) {
 
 }  // namespace
 
-absl::Status FillRoot(const plan::RootPlan& plan, std::span<const UniqueFd> fds, int root,
+absl::Status FillRoot(const plan::RootPlan& plan, const RootSources& sources, int root,
                       int user_namespace) {
   if (absl::Status status = MakeMountPoints(root); !status.ok()) return status;
   bool nodes_made = false;
+  auto image = sources.images.begin();
   for (const plan::Mount& mount : plan.mounts()) {
-    if (mount.has_bind() && !nodes_made) {
+    if ((mount.has_bind() || mount.has_image()) && !nodes_made) {
       nodes_made = true;
       if (absl::Status status = MakeNodes(plan, root); !status.ok()) return status;
     }
-    absl::Status status = MakeMount(mount, fds, root, user_namespace);
+    absl::Status status = mount.has_image() ? AttachAt(mount.destination(), *image++, root)
+                                            : MakeMount(mount, sources.fds, root, user_namespace);
     if (!status.ok()) return Annotate(status, absl::StrCat("mount ", mount.destination()));
   }
   if (!nodes_made) {

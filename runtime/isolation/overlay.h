@@ -1,4 +1,4 @@
-// The overlay that is a container's root.
+// Overlays: a container's root, and image volumes.
 #ifndef BULKHEAD_RUNTIME_ISOLATION_OVERLAY_H_
 #define BULKHEAD_RUNTIME_ISOLATION_OVERLAY_H_
 
@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "proto/plan.pb.h"
+#include "runtime/isolation/mount_source.h"
 #include "runtime/isolation/pod_namespaces.h"
 #include "runtime/kernel/fd.h"
 
@@ -18,6 +19,12 @@ namespace bulkhead::isolation {
 // namespace the layers are mapped by it and the root belongs to its superuser.
 absl::StatusOr<UniqueFd> MountOverlay(const plan::RootPlan& plan, std::span<const UniqueFd> fds,
                                       const PodNamespaces& pod);
+
+// What an image volume shows, by way of the calling thread's mount namespace, a clone of the pod's.
+// Always an overlay of lower layers alone, which nothing makes writable: a bind mount of an image's
+// only layer could be remounted by a privileged container, and the layer changed for all.
+absl::StatusOr<MountSource> MountImage(const plan::Mount& mount, std::span<const UniqueFd> fds,
+                                       const PodNamespaces& pod);
 
 }  // namespace bulkhead::isolation
 

@@ -39,12 +39,32 @@ absl::Status Check(const spec::Mount& mount, size_t number) {
   if (parts.empty()) return refuse("would replace the root");
   if (parts.size() == 1 && parts[0] == "proc")
     return refuse("would replace the container's procfs");
+  if (!mount.image.empty() && IsLateDestination(path)) {
+    return refuse("is no place for an image volume: it is below /proc or in /sys/fs/cgroup");
+  }
   if (mount.recursive_read_only &&
       (!mount.readonly || mount.propagation != spec::MountPropagation::kPrivate)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "mounts[", number, "].recursive_read_only: needs readonly and private propagation"));
   }
   return absl::OkStatus();
+}
+
+// Without what the image could bring: device nodes, and set-user-ID programs.
+absl::StatusOr<plan::Mount> PlanImage(const spec::Mount& mount, const VolumeFacts& facts,
+                                      size_t number, DescriptorList& descriptors) {
+  if (!mount.readonly || mount.propagation != spec::MountPropagation::kPrivate) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("mounts[", number, "].image: needs readonly and private propagation"));
+  }
+  plan::Mount planned;
+  planned.set_destination(mount.container_path);
+  planned.set_attributes(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  planned.mutable_image()->set_sub_path(mount.image_sub_path);
+  for (const std::string& layer : facts.layers) {
+    *planned.mutable_image()->add_layers() = descriptors.Add(DescriptorRequest::Kind::kTree, layer);
+  }
+  return planned;
 }
 
 }  // namespace
@@ -61,6 +81,7 @@ absl::StatusOr<plan::Mount> PlanVolume(const spec::Mount& mount, const VolumeFac
   if (absl::Status status = Check(mount, number); !status.ok()) return status;
   absl::StatusOr<bool> id_mapped = PlanIdMapping(mount, number, pod);
   if (!id_mapped.ok()) return id_mapped.status();
+  if (!mount.image.empty()) return PlanImage(mount, facts, number, descriptors);
   plan::Mount planned;
   planned.set_destination(mount.container_path);
   planned.set_propagation(PlanPropagation(mount.propagation));

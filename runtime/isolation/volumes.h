@@ -2,6 +2,9 @@
 #ifndef BULKHEAD_RUNTIME_ISOLATION_VOLUMES_H_
 #define BULKHEAD_RUNTIME_ISOLATION_VOLUMES_H_
 
+#include <string>
+#include <vector>
+
 #include "absl/status/statusor.h"
 #include "runtime/kernel/fd.h"
 #include "runtime/spec/container.h"
@@ -11,12 +14,14 @@ namespace bulkhead::isolation {
 // What planning needs to know of a volume.
 struct VolumeFacts {
   bool directory = true;
+  // Of an image volume: its image's layer directories, topmost first.
+  std::vector<std::string> layers;
 
   bool operator==(const VolumeFacts&) const = default;
 };
 
 struct OpenedVolume {
-  // A detached, recursive copy of the source's mount tree.
+  // A detached, recursive copy of the source's mount tree; not valid for an image volume.
   UniqueFd tree;
   VolumeFacts facts;
 };
