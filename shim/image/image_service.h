@@ -69,8 +69,9 @@ class ImageService {
   absl::StatusOr<FsUsage> Usage() const;
 
   // Keeps the layers of an image for `holder` (a container id) until Release, removed image or
-  // not, and returns their directories, TOPMOST FIRST as overlayfs takes them. Idempotent. Leases
-  // end with the process; whoever holds one acquires it again before FinishRecovery.
+  // not, and returns their directories, TOPMOST FIRST as overlayfs takes them. Idempotent; a holder
+  // may have several images, which Release gives up together. Leases end with the process;
+  // whoever holds one acquires it again before FinishRecovery.
   absl::StatusOr<std::vector<std::string>> Acquire(const std::string& holder,
                                                    const std::string& image_id);
   void Release(const std::string& holder);

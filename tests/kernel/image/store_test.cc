@@ -141,6 +141,20 @@ TEST_F(Store, LayersOfARemovedImageStayUntilTheContainerIsGone) {
   EXPECT_EQ(LayersOnDisk(), 0u);
 }
 
+TEST_F(Store, AContainerKeepsAllImagesThatItAcquired) {
+  ASSERT_TRUE(service_->FinishRecovery().ok());
+  const Image root = Add({OneFile("a", "1")}, {"root:1"});
+  const Image volume = Add({OneFile("b", "1")}, {"volume:1"});
+  const auto layers = service_->Acquire("container", volume.id);
+  ASSERT_TRUE(layers.ok()) << layers.status();
+  ASSERT_TRUE(service_->Acquire("container", root.id).ok());
+  ASSERT_TRUE(service_->Remove(volume.id).ok());
+  EXPECT_EQ(ReadText(layers->front() + "/b"), "1");
+  service_->Release("container");
+  service_.reset();  // waits for the clean-up that the release asked for
+  EXPECT_EQ(LayersOnDisk(), 1u);
+}
+
 TEST_F(Store, ARestartDeletesNothingBeforeLeasesAreTakenAgain) {
   ASSERT_TRUE(service_->FinishRecovery().ok());
   const Image image = Add({OneFile("a", "1")}, {"demo:1"});
