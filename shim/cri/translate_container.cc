@@ -63,9 +63,23 @@ spec::MountPropagation ToPropagation(v1::MountPropagation propagation, const Fie
   }
 }
 
+// An image volume is read-only, and no mount of the host is behind it that could propagate.
+void CheckImageVolume(const v1::Mount& mount, const Field& field, Faults& faults) {
+  faults.NotEmpty(field.Member("image").Member("image"), mount.image().image());
+  faults.PathBelow(field.Member("image_sub_path"), mount.image_sub_path());
+  if (!mount.host_path().empty()) {
+    faults.InvalidValue(field.Member("host_path"), mount.host_path(), "excludes image");
+  }
+  if (!mount.readonly()) faults.Invalid(field.Member("readonly"), "value false excludes image");
+  if (mount.propagation() != v1::PROPAGATION_PRIVATE) {
+    faults.InvalidValue(field.Member("propagation"), mount.propagation(), "excludes image");
+  }
+}
+
 void CheckMountSource(const v1::Mount& mount, const Field& field, Faults& faults) {
-  if (!mount.image().image().empty()) {
-    faults.Unsupported(field.Member("image"), "image volumes are not built yet");
+  if (mount.has_image()) {
+    CheckImageVolume(mount, field, faults);
+    return;
   }
   faults.AbsolutePath(field.Member("host_path"), mount.host_path());
   if (!mount.image_sub_path().empty()) {
@@ -98,6 +112,8 @@ spec::Mount ToMount(const v1::Mount& mount, const Field& field, Faults& faults) 
       .recursive_read_only = mount.recursive_read_only(),
       .selinux_relabel = mount.selinux_relabel(),
       .propagation = ToPropagation(mount.propagation(), field.Member("propagation"), faults),
+      .image = mount.image().image(),
+      .image_sub_path = mount.image_sub_path(),
   };
   if (id_mapped) {
     out.uid_map = ToIdMap(mount.uidmappings(), field.Member("uidMappings"), faults);

@@ -129,7 +129,12 @@ v1::ContainerStatus FromContainerStatus(const pods::ContainerStatus& container) 
   out.set_exit_code(container.exit_code);
   out.set_reason(container.reason);
   out.set_message(container.message);
-  for (const spec::Mount& mount : container.spec.mounts) *out.add_mounts() = FromMount(mount);
+  for (const spec::Mount& mount : container.spec.mounts) {
+    *out.add_mounts() = FromMount(mount);
+    const auto image = container.volume_images.find(mount.image);
+    if (image == container.volume_images.end()) continue;
+    out.mutable_mounts()->rbegin()->mutable_image()->set_image_ref(image->second);
+  }
   out.set_log_path(container.log_path);
   *out.mutable_resources()->mutable_linux() = FromResources(container.spec.resources);
   *out.mutable_user()->mutable_linux() = FromUser(container.user);

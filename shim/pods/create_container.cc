@@ -2,6 +2,7 @@
 // What fails is undone by TearDownContainer, the same that undoes after a crash.
 #include <glog/logging.h>
 
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -48,10 +49,10 @@ class Service::ContainerMaking {
   absl::Status Run() {
     using Step = absl::Status (ContainerMaking::*)();
     constexpr Step kSteps[] = {
-        &ContainerMaking::FindTarget,  &ContainerMaking::RecordIntent,
-        &ContainerMaking::LeaseLayers, &ContainerMaking::MakeDirectories,
-        &ContainerMaking::ReserveExit, &ContainerMaking::MakeCgroup,
-        &ContainerMaking::Launch,
+        &ContainerMaking::FindVolumeImages, &ContainerMaking::FindTarget,
+        &ContainerMaking::RecordIntent,     &ContainerMaking::LeaseLayers,
+        &ContainerMaking::MakeDirectories,  &ContainerMaking::ReserveExit,
+        &ContainerMaking::MakeCgroup,       &ContainerMaking::Launch,
     };
     absl::Status status = FindImage();
     for (const Step step : kSteps) {
@@ -88,6 +89,24 @@ class Service::ContainerMaking {
     return absl::OkStatus();
   }
 
+  absl::Status FindVolumeImages() {
+    std::map<std::string, std::string> ids;
+    for (size_t i = 0; i < spec_.mounts.size(); ++i) {
+      const std::string& name = spec_.mounts[i].image;
+      if (name.empty() || ids.contains(name)) continue;
+      const auto image = service_.images_->Find(name);
+      if (!image.ok()) return Annotate(image.status(), "look up a volume's image");
+      if (!image->has_value()) {
+        return absl::NotFoundError(
+            absl::StrCat("mounts[", i, "].image.image \"", name, "\" is not on this node"));
+      }
+      ids[name] = (*image)->id;
+    }
+    const std::lock_guard lock(pod_.mutex);
+    container_.record.volume_images = std::move(ids);
+    return absl::OkStatus();
+  }
+
   absl::Status FindTarget() {
     const spec::NamespaceOptions& namespaces = spec_.security.namespaces;
     if (namespaces.pid != spec::NamespaceMode::kTarget) return absl::OkStatus();
@@ -109,6 +128,13 @@ class Service::ContainerMaking {
     auto layers = service_.images_->Acquire(id_, RecordOf(pod_, container_).image_id);
     if (!layers.ok()) return Annotate(layers.status(), "lease the image's layers");
     layers_ = *std::move(layers);
+    for (const auto& [name, image_id] : RecordOf(pod_, container_).volume_images) {
+      auto volume = service_.images_->Acquire(id_, image_id);
+      if (!volume.ok()) {
+        return Annotate(volume.status(), absl::StrCat("lease the layers of volume ", name));
+      }
+      volume_layers_[name] = *std::move(volume);
+    }
     return absl::OkStatus();
   }
 
@@ -147,6 +173,7 @@ class Service::ContainerMaking {
                                      .container = container,
                                      .pod_directory = service_.DirectoryOf(pod_),
                                      .layers = layers_,
+                                     .volume_layers = volume_layers_,
                                      .writable = service_.DataOf(container_),
                                      .exit_record = service_.ExitRecordOf(pod_, container_),
                                      .seccomp_file = service_.SeccompFileOf(pod_, container_),
@@ -165,6 +192,7 @@ class Service::ContainerMaking {
   const std::string id_;
   const spec::ContainerSpec& spec_;
   std::vector<std::string> layers_;
+  std::map<std::string, std::vector<std::string>> volume_layers_;
   std::unique_ptr<isolation::CgroupHold> cgroup_hold_;
   int32_t target_pid_ = 0;
 };

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,10 +38,12 @@ struct ContainerLaunch {
   const ContainerRecord& container;
   std::string pod_directory;        // Holds resolv.conf, hostname and hosts.
   std::vector<std::string> layers;  // Directories, topmost first.
-  std::string writable;             // Holds `upper` and `work`.
-  std::string exit_record;          // A preallocated file.
-  std::string seccomp_file;         // Where the container's filter is kept.
-  int32_t target_pid = 0;           // With NamespaceMode::kTarget.
+  // The same of the image volumes, by the images' names in the spec.
+  std::map<std::string, std::vector<std::string>> volume_layers;
+  std::string writable;      // Holds `upper` and `work`.
+  std::string exit_record;   // A preallocated file.
+  std::string seccomp_file;  // Where the container's filter is kept.
+  int32_t target_pid = 0;    // With NamespaceMode::kTarget.
 };
 
 struct LaunchedContainer {
@@ -203,7 +206,8 @@ class Images {
   virtual ~Images() = default;
   // None when the image is not on this node.
   virtual absl::StatusOr<std::optional<ContainerImage>> Find(const std::string& image) = 0;
-  // The layers' directories, topmost first, kept until Release. Idempotent.
+  // The layers' directories, topmost first, kept until Release, which ends all that the container
+  // acquired. Idempotent.
   virtual absl::StatusOr<std::vector<std::string>> Acquire(const std::string& container_id,
                                                            const std::string& image_id) = 0;
   virtual void Release(const std::string& container_id) = 0;

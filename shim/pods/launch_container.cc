@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "runtime/isolation/plan_root.h"
 #include "runtime/kernel/status.h"
+#include "runtime/supervisor/protocol.h"
 #include "shim/log/event.h"
 #include "shim/pods/seccomp_file.h"
 #include "shim/pods/supervisor_connection.h"
@@ -28,14 +29,22 @@ isolation::PodFiles FilesOf(const ContainerLaunch& launch) {
           .hostname = launch.pod_directory + "/hostname"};
 }
 
-absl::StatusOr<Volumes> OpenVolumes(std::vector<spec::Mount> mounts) {
+// An image volume has nothing to open: its layers go along with the plan as the root's do.
+absl::StatusOr<isolation::OpenedVolume> OpenOne(const spec::Mount& mount,
+                                                const ContainerLaunch& launch) {
+  if (mount.image.empty()) return isolation::OpenVolume(mount);
+  const auto layers = launch.volume_layers.find(mount.image);
+  if (layers == launch.volume_layers.end()) {
+    return absl::InternalError(absl::StrCat("no layers were leased of image ", mount.image));
+  }
+  return isolation::OpenedVolume{.facts = {.layers = layers->second}};
+}
+
+absl::StatusOr<Volumes> OpenVolumes(std::vector<spec::Mount> mounts,
+                                    const ContainerLaunch& launch) {
   Volumes volumes{.mounts = std::move(mounts)};
   for (const spec::Mount& mount : volumes.mounts) {
-    if (!mount.image.empty()) {
-      return absl::UnimplementedError(
-          absl::StrCat("mount of image \"", mount.image, "\": image volumes are not supported"));
-    }
-    absl::StatusOr<isolation::OpenedVolume> volume = isolation::OpenVolume(mount);
+    absl::StatusOr<isolation::OpenedVolume> volume = OpenOne(mount, launch);
     if (!volume.ok()) return volume.status();
     volumes.facts.push_back(volume->facts);
     volumes.opened.push_back(*std::move(volume));
@@ -56,8 +65,11 @@ void LogUnknownCalls(const ContainerRecord& container, const std::vector<std::st
 }  // namespace
 
 absl::StatusOr<UniqueFd> SupervisorConnection::PrepareRoot(const ContainerLaunch& launch) {
+  if (!launch.volume_layers.empty() && hello().protocol() < supervisor::kProtocolImageVolumes) {
+    return absl::FailedPreconditionError("the supervisor is of a version without image volumes");
+  }
   absl::StatusOr<Volumes> volumes =
-      OpenVolumes(isolation::ContainerMounts(launch.container.spec, FilesOf(launch)));
+      OpenVolumes(isolation::ContainerMounts(launch.container.spec, FilesOf(launch)), launch);
   if (!volumes.ok()) return volumes.status();
   auto devices = isolation::FindDevices(launch.container.spec);
   if (!devices.ok()) return devices.status();
@@ -96,7 +108,7 @@ absl::StatusOr<LaunchedContainer> SupervisorConnection::CreateContainer(
 
   absl::StatusOr<std::string> profile = isolation::ReadLocalhostProfile(container.spec.security);
   if (!profile.ok()) return profile.status();
-  absl::StatusOr<Volumes> late = OpenVolumes(isolation::LateMounts(container.spec));
+  absl::StatusOr<Volumes> late = OpenVolumes(isolation::LateMounts(container.spec), launch);
   if (!late.ok()) return late.status();
   isolation::LaunchPlanInput input = context_.LaunchInput(launch.pod, container);
   input.user = *user;

@@ -87,6 +87,7 @@ ContainerStatus StatusOf(const Pod& pod, const Container& container) {
   status.message = record.message;
   status.image_id = record.image_id;
   status.image_ref = record.image_ref;
+  status.volume_images = record.volume_images;
   status.log_path = record.log_path;
   status.user = {.uid = record.user.uid, .gid = record.user.gid, .groups = record.user.groups};
   status.stop_signal = record.stop_signal;

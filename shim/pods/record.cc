@@ -57,6 +57,7 @@ json ContainerToJson(const ContainerRecord& record) {
               {"message", record.message},
               {"image_id", record.image_id},
               {"image_ref", record.image_ref},
+              {"volume_images", record.volume_images},
               {"image_config", record.image_config},
               {"log_path", record.log_path},
               {"user", record.user},
@@ -89,6 +90,7 @@ absl::StatusOr<ContainerRecord> ContainerFromJson(const json& from) {
   from.at("user").get_to(record.user);
   from.at("stop_signal").get_to(record.stop_signal);
   from.at("cgroup").get_to(record.cgroup);
+  record.volume_images = from.value("volume_images", record.volume_images);
   record.seccomp_kept = from.value("seccomp_kept", false);
   return record;
 }

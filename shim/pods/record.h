@@ -3,6 +3,7 @@
 #define BULKHEAD_SHIM_PODS_RECORD_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,9 @@ struct ContainerRecord {
   std::string message;
   std::string image_id;
   std::string image_ref;
+  // The ids of the image volumes' images, by the names that the spec has. Empty in records of
+  // versions without them.
+  std::map<std::string, std::string> volume_images;
   // Kept, because the image may be removed while execs still need it.
   spec::ImageConfig image_config;
   std::string log_path;  // Empty: no log.

@@ -162,8 +162,7 @@ class Service::Recovery {
         service_.UndoContainer(pod, container, absl::AbortedError("the daemon was restarted"));
         continue;
       }
-      const auto layers = service_.images_->Acquire(id, container->record.image_id);
-      if (!layers.ok()) Report(id, "lease a container's layers", layers.status());
+      LeaseLayers(container->record);
       const auto state = supervised.find(id);
       if (state != supervised.end()) {
         TakeOver(pod, container, state->second);
@@ -192,6 +191,15 @@ class Service::Recovery {
       service_.EndReadiness(*pod, "Pid1Exited");
     }
     service_.SettleEarlyLoss(pod);
+  }
+
+  void LeaseLayers(const ContainerRecord& record) {
+    std::vector<std::string> images = {record.image_id};
+    for (const auto& [name, image_id] : record.volume_images) images.push_back(image_id);
+    for (const std::string& image : images) {
+      const auto layers = service_.images_->Acquire(record.id, image);
+      if (!layers.ok()) Report(record.id, "lease a container's layers", layers.status());
+    }
   }
 
   // Nothing is told of the container. With the pod's mutex held.

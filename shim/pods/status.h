@@ -48,6 +48,8 @@ struct ContainerStatus {
   // The image's id (config digest), and the reference by digest when there is one.
   std::string image_id;
   std::string image_ref;
+  // The ids of the image volumes' images, by the names that the spec has.
+  std::map<std::string, std::string> volume_images;
   // Absolute, on the host.
   std::string log_path;
   ResolvedUser user;

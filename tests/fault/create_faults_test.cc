@@ -34,6 +34,24 @@ TEST_F(Create, FailsOfAnImageThatIsMissing) {
   EXPECT_THAT(Refusal(RunPod(), config), HasSubstr("never/pulled"));
 }
 
+TEST_F(Create, FailsOfAnImageVolumeThatCannotBe) {
+  auto config = Idle();
+  v1::Mount& mount = *config.add_mounts();
+  mount.set_container_path("/volume");
+  mount.set_readonly(true);
+  mount.mutable_image()->set_image(suite().busybox());
+  mount.set_image_sub_path("no/such/path");
+  const Pod pod = RunPod();
+  EXPECT_THAT(Refusal(pod, config), HasSubstr("image_sub_path \"no/such/path\""));
+  mount.clear_image_sub_path();
+  mount.mutable_image()->set_image("127.0.0.1:1/never/pulled:1");
+  EXPECT_THAT(Refusal(pod, config), HasSubstr("never/pulled"));
+  // A failure after the volume was made.
+  mount.mutable_image()->set_image(suite().busybox());
+  config.mutable_linux()->mutable_security_context()->set_run_as_username("nobody-here");
+  EXPECT_THAT(Refusal(pod, config), HasSubstr("nobody-here"));
+}
+
 TEST_F(Create, FailsOfAVolumeWhosePathCannotBe) {
   WriteFile(folder() / "file", "");
   auto config = Idle();

@@ -135,5 +135,26 @@ TEST_F(Pull, OntoAFullDiskFailsAndTheNextSmallOneWorks) {
   umount2(data.c_str(), MNT_DETACH);
 }
 
+using ImageVolume = FaultTest;
+
+// Its layers go with its container: the last one to need them may be of another daemon.
+TEST_F(ImageVolume, OfARemovedImageOutlivesTheDaemonAndLeavesNothing) {
+  const std::string reference =
+      suite().registry().Push("fault/volume", "1",
+                              Image::Of({Layer::Of({{.path = "one", .content = "1"}}),
+                                         Layer::Of({{.path = "two", .content = "2"}})},
+                                        {}));
+  Must(cri().PullImage(reference));
+  auto config = Idle();
+  runtime::v1::Mount& mount = *config.add_mounts();
+  mount.set_container_path("/volume");
+  mount.set_readonly(true);
+  mount.mutable_image()->set_image(reference);
+  const std::string id = Start(RunPod(), config);
+  Must(cri().RemoveImage(reference));
+  Crash();
+  EXPECT_EQ(Exec(id, "cat /volume/one /volume/two"), "12");
+}
+
 }  // namespace
 }  // namespace bulkhead::fault

@@ -178,12 +178,61 @@ TEST(ToContainerSpec, ReadsTheMapsOfAMountAndSaysThemAgain) {
   EXPECT_EQ(FromMount(container->mounts[0]).SerializeAsString(), mount.SerializeAsString());
 }
 
+v1::Mount& AddImageVolume(v1::CreateContainerRequest& request) {
+  v1::Mount& mount = *request.mutable_config()->add_mounts();
+  mount.set_container_path("/data");
+  mount.set_readonly(true);
+  mount.mutable_image()->set_image("sha256:def");
+  return mount;
+}
+
+TEST(ToContainerSpec, TakesAnImageVolumeAndSaysItAgain) {
+  v1::CreateContainerRequest request = ARequest();
+  v1::Mount& mount = AddImageVolume(request);
+  mount.set_image_sub_path("models/small");
+  mount.set_recursive_read_only(true);
+  const absl::StatusOr<spec::ContainerSpec> container = ToContainerSpec(request);
+  ASSERT_TRUE(container.ok()) << container.status();
+  EXPECT_EQ(container->mounts[0], (spec::Mount{.container_path = "/data",
+                                               .readonly = true,
+                                               .recursive_read_only = true,
+                                               .image = "sha256:def",
+                                               .image_sub_path = "models/small"}));
+  EXPECT_EQ(FromMount(container->mounts[0]).SerializeAsString(), mount.SerializeAsString());
+}
+
+TEST(ToContainerSpec, RefusesWhatMakesNoSenseForAnImageVolume) {
+  const auto refused = [](void (*change)(v1::Mount&)) {
+    v1::CreateContainerRequest request = ARequest();
+    change(AddImageVolume(request));
+    return ToContainerSpec(request).status();
+  };
+  EXPECT_THAT(refused([](v1::Mount& m) { m.mutable_image()->clear_image(); }),
+              IsInvalid("config.mounts[0].image.image: is empty"));
+  EXPECT_THAT(refused([](v1::Mount& m) { m.set_host_path("/srv"); }),
+              IsInvalid("config.mounts[0].host_path: value \"/srv\" excludes image"));
+  EXPECT_THAT(refused([](v1::Mount& m) { m.set_readonly(false); }),
+              IsInvalid("config.mounts[0].readonly: value false excludes image"));
+  EXPECT_THAT(refused([](v1::Mount& m) { m.set_propagation(v1::PROPAGATION_HOST_TO_CONTAINER); }),
+              IsInvalidAt("config.mounts[0].propagation"));
+  EXPECT_THAT(refused([](v1::Mount& m) { m.set_propagation(v1::PROPAGATION_BIDIRECTIONAL); }),
+              IsInvalidAt("config.mounts[0].propagation"));
+}
+
+TEST(ToContainerSpec, RefusesASubPathThatLeavesTheImage) {
+  v1::CreateContainerRequest request = ARequest();
+  v1::Mount& mount = AddImageVolume(request);
+  for (const std::string& path : {std::string("/etc"), std::string("../x"), std::string("a/../b"),
+                                  std::string("a/.."), std::string("a\0b", 3)}) {
+    mount.set_image_sub_path(path);
+    EXPECT_THAT(ToContainerSpec(request).status(), IsInvalidAt("config.mounts[0].image_sub_path"))
+        << path;
+  }
+}
+
 TEST(ToContainerSpec, FailsRatherThanDropWhatIsNotBuilt) {
   v1::CreateContainerRequest request = ARequest();
   AddMount(request).add_mount_options("noexec");
-  EXPECT_EQ(ToContainerSpec(request).status().code(), absl::StatusCode::kUnimplemented);
-  request = ARequest();
-  AddMount(request).mutable_image()->set_image("sha256:def");
   EXPECT_EQ(ToContainerSpec(request).status().code(), absl::StatusCode::kUnimplemented);
   request = ARequest();
   request.mutable_config()->add_cdi_devices()->set_name("vendor.com/gpu=0");

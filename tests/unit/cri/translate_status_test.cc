@@ -118,6 +118,18 @@ TEST(FromContainerStatus, RefersToAnImageWithoutDigestByItsId) {
   EXPECT_EQ(FromContainerStatus(container).image_ref(), "sha256:abc");
 }
 
+TEST(FromContainerStatus, RefersToTheImageOfAVolumeByItsId) {
+  pods::ContainerStatus container = AContainer();
+  container.spec.mounts.push_back(
+      {.container_path = "/models", .readonly = true, .image = "models:1", .image_sub_path = "a"});
+  container.volume_images = {{"models:1", "sha256:123"}};
+  const v1::ContainerStatus status = FromContainerStatus(container);
+  EXPECT_FALSE(status.mounts(0).has_image());
+  EXPECT_EQ(status.mounts(1).image().image(), "models:1");
+  EXPECT_EQ(status.mounts(1).image().image_ref(), "sha256:123");
+  EXPECT_EQ(status.mounts(1).image_sub_path(), "a");
+}
+
 TEST(FromContainerItem, NamesItsSandboxAndTheImageAsAskedFor) {
   const v1::Container item = FromContainerItem(AContainer());
   EXPECT_EQ(item.pod_sandbox_id(), "p1");

@@ -46,6 +46,48 @@ TEST_F(CreateContainer, NamesAnImageThatIsNotThere) {
   EXPECT_THAT(std::string(id.status().message()), HasSubstr("nginx"));
 }
 
+spec::Mount ImageVolume(const std::string& image, const std::string& path) {
+  return {.container_path = path, .readonly = true, .image = image};
+}
+
+TEST_F(CreateContainer, KeepsTheImagesOfItsVolumesUntilItIsRemoved) {
+  const std::string pod = Run(PodOf("web"));
+  spec::ContainerSpec container = ContainerOf("c");
+  container.mounts = {ImageVolume("data", "/a"), ImageVolume("busybox", "/b"),
+                      ImageVolume("data", "/c")};
+  const std::string id = Create(pod, container);
+  EXPECT_THAT(images_->leases, ::testing::UnorderedElementsAre(std::pair(id, "sha256:1"),
+                                                               std::pair(id, "sha256:3")));
+  const std::map<std::string, std::string> ids = {{"data", "sha256:3"}, {"busybox", "sha256:1"}};
+  EXPECT_EQ(StatusOf(id).volume_images, ids);
+  Restart();
+  EXPECT_EQ(StatusOf(id).volume_images, ids);
+  ASSERT_TRUE(pods_->RemoveContainer(id).ok());
+  EXPECT_THAT(images_->leases, IsEmpty());
+}
+
+TEST_F(CreateContainer, NamesAVolumesImageThatIsNotThere) {
+  const std::string pod = Run(PodOf("web"));
+  const auto files = Files();
+  spec::ContainerSpec container = ContainerOf("c");
+  container.mounts = {ImageVolume("data", "/a"), ImageVolume("nginx", "/b")};
+  const auto id = pods_->CreateContainer(pod, container);
+  EXPECT_EQ(id.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(id.status().message()), HasSubstr("mounts[1].image.image \"nginx\""));
+  EXPECT_EQ(Files(), files);
+  EXPECT_THAT(images_->leases, IsEmpty());
+}
+
+TEST_F(CreateContainer, GivesUpItsOwnImageWhenThatOfAVolumeIsGone) {
+  const std::string pod = Run(PodOf("web"));
+  spec::ContainerSpec container = ContainerOf("c");
+  container.mounts = {ImageVolume("data", "/a")};
+  steps_.Fail("Acquire sha256:3", absl::NotFoundError("image sha256:3 is not here"));
+  const auto id = pods_->CreateContainer(pod, container);
+  EXPECT_EQ(id.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(images_->leases, IsEmpty());
+}
+
 TEST_F(CreateContainer, RefusesAStopSignalThatIsNone) {
   spec::ContainerSpec container = ContainerOf("c");
   container.stop_signal = "SIGNONE";

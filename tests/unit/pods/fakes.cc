@@ -522,22 +522,24 @@ absl::StatusOr<std::vector<std::string>> FakeNetwork::List() const {
 absl::StatusOr<std::optional<ContainerImage>> FakeImages::Find(const std::string& image) {
   const absl::Status status = steps_.Pass("Find");
   if (!status.ok()) return status;
+  if (image == "data") return ContainerImage{.id = "sha256:3", .ref = "data@sha256:4"};
   if (image != "busybox") return std::optional<ContainerImage>();
   return ContainerImage{.id = "sha256:1", .ref = "busybox@sha256:2", .stop_signal = "SIGQUIT"};
 }
 
 absl::StatusOr<std::vector<std::string>> FakeImages::Acquire(const std::string& container_id,
-                                                             const std::string&) {
-  const absl::Status status = steps_.Pass("Acquire");
+                                                             const std::string& image_id) {
+  absl::Status status = steps_.Pass("Acquire");
+  if (status.ok()) status = steps_.Pass("Acquire " + image_id);
   if (!status.ok()) return status;
   const std::lock_guard lock(mutex_);
-  leases.insert(container_id);
-  return std::vector<std::string>{"/layers/1"};
+  leases.emplace(container_id, image_id);
+  return std::vector<std::string>{"/layers/" + image_id};
 }
 
 void FakeImages::Release(const std::string& container_id) {
   const std::lock_guard lock(mutex_);
-  leases.erase(container_id);
+  std::erase_if(leases, [&](const auto& lease) { return lease.first == container_id; });
 }
 
 }  // namespace bulkhead::pods

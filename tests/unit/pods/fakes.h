@@ -149,7 +149,7 @@ class FakeImages : public Images {
   void Release(const std::string& container_id) override;
   absl::Status FinishRecovery() override { return steps_.Pass("FinishRecovery"); }
 
-  std::set<std::string> leases;
+  std::set<std::pair<std::string, std::string>> leases;  // Container, image.
 
  private:
   Steps& steps_;

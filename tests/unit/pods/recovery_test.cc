@@ -34,6 +34,17 @@ TEST_F(Recovery, FindsPodsAndContainersAsTheyWere) {
   ExpectNothingLeft();
 }
 
+TEST_F(Recovery, LeasesTheImagesOfVolumesAgain) {
+  spec::ContainerSpec container = ContainerOf("c");
+  container.mounts = {{.container_path = "/data", .readonly = true, .image = "data"}};
+  const std::string id = Start(Run(PodOf("web")), container);
+  services_.clear();
+  images_->leases.clear();
+  Restart();
+  EXPECT_THAT(images_->leases, ::testing::UnorderedElementsAre(std::pair(id, "sha256:1"),
+                                                               std::pair(id, "sha256:3")));
+}
+
 TEST_F(Recovery, TellsTheEndOfAContainerThatEndedMeanwhile) {
   const std::string id = Start(Run(PodOf("web")), ContainerOf("c"));
   services_.clear();

@@ -171,6 +171,7 @@ PodFile FullFile() {
   container.phase = ContainerPhase::kExited;
   container.exit_code = 137;
   container.image_config.env = {"A=b"};
+  container.volume_images = {{"models:1", "sha256:9"}};
   container.seccomp_kept = true;
   container.user = {.uid = 1, .gid = 2, .groups = {2, 3}, .home = "/h"};
   file.containers.push_back(container);
@@ -211,14 +212,17 @@ TEST(Record, IsReadAsItWasWritten) {
   EXPECT_EQ(ToJson(*read).dump(), text);
   EXPECT_EQ(read->containers[0].resources.memory_limit, 7);
   EXPECT_TRUE(read->containers[0].seccomp_kept);
+  EXPECT_EQ(read->containers[0].volume_images.at("models:1"), "sha256:9");
 }
 
 TEST(Record, OfAVersionThatKeptNoFiltersIsRead) {
   nlohmann::json json = ToJson(FullFile());
   json.at("containers").at(0).erase("seccomp_kept");
+  json.at("containers").at(0).erase("volume_images");
   const auto read = PodFileFromJson(json.dump());
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_FALSE(read->containers[0].seccomp_kept);
+  EXPECT_TRUE(read->containers[0].volume_images.empty());
 }
 
 TEST(Record, IsRefusedWhenAnythingIsMissing) {
