@@ -56,7 +56,7 @@ TEST_F(ExecSync, RunsInTheContainersNamespacesAndCgroups) {
   // A runtime may keep an exec's processes together in a v2 cgroup below the container's.
   const std::string script =
       "for n in mnt pid net ipc uts cgroup; do readlink /proc/$P/ns/$n; done; grep -v ^0:: "
-      "/proc/$P/cgroup";
+      "/proc/$P/cgroup || true";
   EXPECT_EQ(Exec(id, "P=self; " + script), Exec(id, "P=1; " + script));
 }
 

@@ -175,7 +175,7 @@ TEST_F(ImageTest, OfManyLayersWithLongPathsRuns) {
     }
     const std::string reference = suite().registry().Push(
         "conformance/layers" + std::to_string(layers), "1", Image::Of(stack, {}));
-    Must(cri().PullImage(reference));
+    Must(cri().PullImage(reference, {}, {.deadline = std::chrono::minutes(10)}));
     auto config =
         Shell("cat /ddd*/*/* 2>/dev/null | sort -n | tail -n 1; ls /ddd*/* 2>/dev/null | wc -l");
     config.mutable_image()->set_image(reference);
