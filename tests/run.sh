@@ -10,8 +10,9 @@
 #   conformance  the daemon, spoken to through the CRI
 #   fault        the daemon with failures injected
 #   fuzz, bench  short runs of the fuzzers and of the measurements
-#   vm           kernel, conformance and fault tests with both cgroup drivers, the Debian package,
-#                the systemd unit, a reboot, in virtual machines with Linux 6.1 and 6.12, cgroup v2
+#   vm           the kernel tests, the Debian package, the systemd unit with a first pod, and a
+#                reboot, in virtual machines with Linux 6.1 and 6.12, cgroup v2, both drivers
+#   vm-suites    conformance and fault tests in the same machines; takes an hour and more
 #
 # --must-run makes a skipped test that is not in skips.txt a failure, --again gives a failed test
 # a second chance and lists what needed it, --no-install leaves the packages alone.
@@ -19,7 +20,7 @@ set -euo pipefail
 repo=$(cd "$(dirname "$0")/.." && pwd)
 cd "$repo"
 preset=dev labels=() must_run=no again=no install=yes
-known='unit kernel conformance fault fuzz bench vm'
+known='unit kernel conformance fault fuzz bench vm vm-suites'
 
 usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | head -n -1; }
 while [ $# -gt 0 ]; do
@@ -59,7 +60,7 @@ targets() {
     case $label in
       unit) grep '^unit_' <<<"$programs" || true ;;
       kernel) echo bulkhead-pod; grep '^kernel_' <<<"$programs" || true ;;
-      vm)
+      vm | vm-suites)
         printf '%s\n' bulkhead-pod bulkhead-pod-next bulkheadd bulkheadctl bulkhead-quickstart \
           bulkhead-conformance bulkhead-faults bulkhead-node-tests
         grep '^kernel_' <<<"$programs" || true
@@ -97,26 +98,38 @@ run_ctest() {
   awk -f tests/repeated.awk "$work/results" "$work/$1.out" >>"$work/results"
 }
 
-# run_vm KERNEL: programs in a guest; one that falls is a failure by itself.
+# in_vm KERNEL ARGUMENT...: tests/vm/run.sh; what the programs in the guest tell are results. One
+# that falls is a failure by itself.
+in_vm() {
+  local kernel=$1 output=$work/vm-output status=0
+  shift
+  tests/vm/run.sh --kernel "$kernel" --build "$build" "$@" >"$output" 2>&1 </dev/null || status=$?
+  grep -vE '^\[ RUN|^\[       OK|^\[---' "$output" || true
+  awk -v on="vm.$kernel." -f tests/gtest.awk "$output" >"$work/vm"
+  if [ $status -ne 0 ] && ! grep -q '^failed' "$work/vm"; then
+    printf 'failed\tvm.%s\tended with status %s\n' "$kernel" "$status" >>"$work/vm"
+  fi
+  cat "$work/vm" >>"$work/results"
+}
+
+# run_vm KERNEL PART...: the parts of suites.sh, each in a life of its own; and the node's reboot.
 run_vm() {
-  local output=$work/vm-$1 status=0 archive=$work/busybox.tar package runner=env
+  local kernel=$1 archive=$work/busybox.tar package runner=env part
+  shift
   if [ $again = yes ]; then runner=tests/again.sh; fi
-  say "vm: Linux $1"
   tests/images/image.sh archive busybox docker.io/library/busybox:latest "$archive"
   (cd "$build" && cpack -G DEB -B "$work/package" >"$work/cpack") || { cat "$work/cpack"; exit 1; }
   package=$(ls "$work"/package/*.deb)
-  tests/vm/run.sh --kernel "$1" --build "$build" --add "$archive" --add "$package" \
-    --add "$(tests/images/image.sh layout nginx)" --add "$(tests/images/image.sh layout redis)" \
-    --timeout 2400 -- tests/vm/suites.sh "$build" "$archive" "$package" "$runner" \
-    >"$output" 2>&1 </dev/null || status=$?
-  tests/vm/run.sh --kernel "$1" --build "$build" --add "$archive" --timeout 600 --reboot -- \
-    tests/vm/node.sh "$build" "$archive" >>"$output" 2>&1 </dev/null || status=$?
-  grep -vE '^\[ RUN|^\[       OK|^\[---' "$output" || true
-  awk -v on="vm.$1." -f tests/gtest.awk "$output" >"$work/vm"
-  if [ $status -ne 0 ] && ! grep -q '^failed' "$work/vm"; then
-    printf 'failed\tvm.%s\tended with status %s\n' "$1" "$status" >>"$work/vm"
-  fi
-  cat "$work/vm" >>"$work/results"
+  for part in "$@"; do
+    say "vm: Linux $kernel, $part"
+    case $part in
+      node) in_vm "$kernel" --add "$archive" --timeout 900 --reboot -- \
+        tests/vm/node.sh "$build" "$archive" ;;
+      *) in_vm "$kernel" --add "$archive" --add "$package" \
+        --add "$(tests/images/image.sh layout nginx)" --add "$(tests/images/image.sh layout redis)" \
+        --timeout 2400 -- tests/vm/suites.sh "$part" "$build" "$archive" "$package" "$runner" ;;
+    esac
+  done
 }
 
 if [ $install = yes ]; then deploy/packages.sh install build runtime test; fi
@@ -128,7 +141,8 @@ export ASAN_OPTIONS="strict_string_checks=1 ${ASAN_OPTIONS:-}"
 : >"$work/results"
 for label in "${labels[@]}"; do
   case $label in
-    vm) run_vm 6.1; run_vm 6.12 ;;
+    vm) for kernel in 6.1 6.12; do run_vm $kernel kernel node; done ;;
+    vm-suites) for kernel in 6.1 6.12; do run_vm $kernel cgroupfs systemd; done ;;
     *) run_ctest "$label" ;;
   esac
 done

@@ -1,8 +1,12 @@
 #!/bin/bash
-# suites.sh BUILD ARCHIVE PACKAGE [RUNNER]: in a guest, what the label vm runs in one life of it.
-# RUNNER runs the GoogleTest programs. `== suite NAME` goes before the results of each.
+# suites.sh PART BUILD ARCHIVE PACKAGE [RUNNER]: in a guest, a part of the tests. RUNNER runs the
+# GoogleTest programs. `== suite NAME` goes before the results of each.
+#
+#   kernel              the kernel tests, those of pods with both cgroup drivers; the Debian
+#                       package; the systemd unit with a first pod
+#   cgroupfs, systemd   the conformance and fault tests with this cgroup driver
 set -uo pipefail
-build=$1 archive=$2 package=$3 runner=${4:-env}
+part=$1 build=$2 archive=$3 package=$4 runner=${5:-env}
 status=0
 
 suite() {
@@ -11,16 +15,23 @@ suite() {
   "$@" || status=1
 }
 
-for part in isolation supervisor pods daemon; do
-  suite kernel "$runner" "$build/tests/kernel/kernel_${part}_test"
-done
-suite conformance "$runner" "$build/tests/conformance/suite/bulkhead-conformance"
-suite fault "$runner" "$build/tests/fault/bulkhead-faults"
-export BULKHEAD_TEST_CGROUP_DRIVER=systemd
-suite kernel-systemd "$runner" "$build/tests/kernel/kernel_pods_test"
-suite conformance-systemd "$runner" "$build/tests/conformance/suite/bulkhead-conformance"
-suite fault-systemd "$runner" "$build/tests/fault/bulkhead-faults"
-unset BULKHEAD_TEST_CGROUP_DRIVER
-suite package tests/vm/package.sh "$build" "$package" "$archive"
-suite service tests/vm/first-pod.sh "$build" "$archive"
+kernel() {
+  local tests
+  for tests in isolation supervisor pods daemon; do
+    suite kernel "$runner" "$build/tests/kernel/kernel_${tests}_test"
+  done
+  BULKHEAD_TEST_CGROUP_DRIVER=systemd \
+    suite kernel-systemd "$runner" "$build/tests/kernel/kernel_pods_test"
+  suite package tests/vm/package.sh "$build" "$package" "$archive"
+  suite service tests/vm/first-pod.sh "$build" "$archive"
+}
+
+case $part in
+  kernel) kernel ;;
+  cgroupfs | systemd)
+    export BULKHEAD_TEST_CGROUP_DRIVER=$part
+    suite "conformance-$part" "$runner" "$build/tests/conformance/suite/bulkhead-conformance"
+    suite "fault-$part" "$runner" "$build/tests/fault/bulkhead-faults"
+    ;;
+esac
 exit $status
