@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cstring>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -67,6 +68,18 @@ absl::Status AwaitConnected(int socket, std::chrono::milliseconds bound) {
   return error == 0 ? absl::OkStatus() : ErrnoStatus(error, "connect");
 }
 
+// A socket whose own port happens to be the one that nobody listens on connects to itself (the
+// simultaneous open of RFC 9293).
+bool IsConnectedToItself(int socket) {
+  sockaddr_storage own{};
+  sockaddr_storage peer{};
+  socklen_t own_size = sizeof(own);
+  socklen_t peer_size = sizeof(peer);
+  return getsockname(socket, reinterpret_cast<sockaddr*>(&own), &own_size) == 0 &&
+         getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &peer_size) == 0 &&
+         own_size == peer_size && std::memcmp(&own, &peer, own_size) == 0;
+}
+
 absl::StatusOr<UniqueFd> ConnectTo(const std::string& netns, const sockaddr* address,
                                    socklen_t size, std::chrono::milliseconds bound) {
   absl::StatusOr<UniqueFd> socket = MakeSocketIn(netns, address->sa_family);
@@ -75,6 +88,7 @@ absl::StatusOr<UniqueFd> ConnectTo(const std::string& netns, const sockaddr* add
     if (errno != EINPROGRESS) return ErrnoStatus(errno, "connect");
     if (absl::Status status = AwaitConnected(socket->get(), bound); !status.ok()) return status;
   }
+  if (IsConnectedToItself(socket->get())) return ErrnoStatus(ECONNREFUSED, "connect");
   // What a client types must not wait for the answer to what it typed before.
   const int on = 1;
   setsockopt(socket->get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

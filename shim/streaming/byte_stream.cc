@@ -24,6 +24,7 @@ class SocketBytes final : public ByteStream {
   }
   void Close() override { socket_.Close(); }
   bool ClientLeft() override { return socket_.ClientLeft(); }
+  size_t Unsent() override { return socket_.Unsent(); }
 
  private:
   Socket socket_;
@@ -50,6 +51,7 @@ class WebSocketBytes final : public ByteStream {
   }
   void Close() override { socket_->Close(); }
   bool ClientLeft() override { return socket_->ClientLeft(); }
+  size_t Unsent() override { return socket_->Unsent(); }
 
  private:
   std::unique_ptr<WebSocket> socket_;

@@ -22,6 +22,7 @@ class ByteStream {
   virtual void EndSending(std::function<void()> done) = 0;
   virtual void Close() = 0;
   virtual bool ClientLeft() = 0;
+  virtual size_t Unsent() = 0;
 };
 
 std::unique_ptr<ByteStream> MakeByteStream(Socket socket);

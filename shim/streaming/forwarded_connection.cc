@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -65,8 +66,13 @@ void ForwardedConnection::SendMessage() {
     Finish();
     return;
   }
-  if (mux_.Room(*error_) < message_->size()) return;  // OnRoom comes back.
-  mux_.Send(*error_, *message_);
+  while (!message_->empty()) {
+    const size_t size = std::min(mux_.Room(*error_), message_->size());
+    if (size == 0) return;  // OnRoom comes back.
+    const std::string piece = message_->substr(0, size);
+    message_->erase(0, size);
+    mux_.Send(*error_, piece);
+  }
   Finish();
 }
 

@@ -264,7 +264,7 @@ void HttpSession::ServePortForward(std::unique_ptr<Mux> mux, PortForwardRequest 
   const auto session = std::make_shared<PortForward>(
       io_, std::move(mux), request.pod_id,
       [target, pod = request.pod_id](uint16_t port) { return target->Connect(pod, port); },
-      service_.creation_timeout, *service_.workers);
+      service_.creation_timeout, *service_.port_workers);
   if (streams) {
     session->StartStreams();
   } else {

@@ -28,7 +28,8 @@ class HttpSession;
 struct Service {
   Target* target;
   Tokens tokens;
-  Workers* workers;
+  Workers* workers;       // For commands.
+  Workers* port_workers;  // For connections to ports.
   std::chrono::milliseconds idle_timeout;
   std::chrono::milliseconds creation_timeout;
   // For the TLS handshake and the request; a slow client is cut off then.

@@ -39,7 +39,8 @@ std::optional<pods::TerminalSize> ResizeReader::Read(std::string_view bytes) {
       const std::optional<pods::TerminalSize> size = SizeOf(object_);
       object_.clear();
       failed_ = !size;
-      if (size) last = size;
+      // A terminal that is not known to the client has none.
+      if (size && size->width > 0 && size->height > 0) last = size;
     } else if (object_.size() > kLongestObject) {
       failed_ = true;
       object_.clear();

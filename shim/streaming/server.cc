@@ -26,7 +26,9 @@
 namespace bulkhead::streaming {
 namespace {
 
-constexpr size_t kWorkers = 24;
+// Apart, so that ports that hang keep no command waiting.
+constexpr size_t kCommandWorkers = 24;
+constexpr size_t kPortWorkers = 24;
 // Clients that were accepted and have not sent a request. They need no token, so they are few.
 constexpr size_t kMostWaiting = 256;
 constexpr std::chrono::milliseconds kPauseAfterError{100};
@@ -71,12 +73,14 @@ class AsioServer final : public Server {
  public:
   AsioServer(const ServerOptions& options, Target& target)
       : io_(std::make_unique<asio::io_context>(1)),
-        workers_(io_->get_executor(), kWorkers),
+        workers_(io_->get_executor(), kCommandWorkers),
+        port_workers_(io_->get_executor(), kPortWorkers),
         listener_(std::make_unique<stream_descriptor>(*io_)),
         timer_(std::make_unique<asio::steady_timer>(*io_)),
         target_(target) {
     service_.target = &target;
     service_.workers = &workers_;
+    service_.port_workers = &port_workers_;
     service_.idle_timeout = options.idle_timeout;
     service_.creation_timeout = options.creation_timeout;
   }
@@ -85,6 +89,7 @@ class AsioServer final : public Server {
     io_->stop();
     if (thread_.joinable()) thread_.join();
     workers_.Join();
+    port_workers_.Join();
     // What is left of sessions goes with the handlers that Asio holds.
     listener_.reset();
     timer_.reset();
@@ -210,6 +215,7 @@ class AsioServer final : public Server {
 
   std::unique_ptr<asio::io_context> io_;  // Ends before the workers, which its handlers use.
   Workers workers_;
+  Workers port_workers_;
   Service service_;
   std::unique_ptr<stream_descriptor> listener_;
   tcp protocol_ = tcp::v4();

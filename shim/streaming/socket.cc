@@ -1,6 +1,8 @@
 #include "shim/streaming/socket.h"
 
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 #include <boost/asio/post.hpp>
 
@@ -27,6 +29,12 @@ void Socket::Close() {
 bool Socket::ClientLeft() {
   pollfd socket = {.fd = tcp_socket().native_handle(), .events = POLLRDHUP, .revents = 0};
   return poll(&socket, 1, 0) > 0 && (socket.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+size_t Socket::Unsent() {
+  int bytes = 0;
+  return ioctl(tcp_socket().native_handle(), SIOCOUTQ, &bytes) == 0 ? static_cast<size_t>(bytes)
+                                                                    : 0;
 }
 
 void teardown(beast::role_type, Socket& socket, error_code& error) {

@@ -62,6 +62,8 @@ class Socket {
   void Close();
   // Whether the client has ended its side or is gone; for times when nothing is read.
   bool ClientLeft();
+  // Bytes that were sent and that the client's kernel has not taken (tcp(7), SIOCOUTQ).
+  size_t Unsent();
 
  private:
   struct Stream {

@@ -7,7 +7,9 @@ namespace bulkhead::streaming {
 namespace {
 
 constexpr size_t kMostQueued = 64 * 1024;
-// How long a client may take to close its side after all was sent.
+// Smaller pieces would multiply: each that is sent makes room for another as small.
+constexpr size_t kLeastRoom = 4 * 1024;
+// How long a client may take to close its side after it took all, or to take more of it.
 constexpr std::chrono::seconds kLinger{5};
 
 }  // namespace
@@ -31,7 +33,7 @@ void SpdyMux::Start(std::weak_ptr<void> owner, MuxEvents& events) {
 size_t SpdyMux::Room(ChannelId channel) const {
   if (closed_ || finishing_) return 0;
   const size_t queued = Queued();
-  if (queued >= kMostQueued) return 0;
+  if (queued + kLeastRoom > kMostQueued) return 0;
   return std::min(kMostQueued - queued, session_.SendWindow(channel));
 }
 
@@ -140,7 +142,7 @@ void SpdyMux::Flush() {
   if (closed_ || !writing_.empty() || owner_.expired()) return;
   if (session_.output().empty()) {
     if (!finishing_ || std::exchange(ended_sending_, true)) return;
-    watch_.EndAfter(kLinger);
+    watch_.EndAfter(kLinger, [this] { return stream_->Unsent(); });
     stream_->EndSending([keep = owner_.lock()] {});
     return;
   }

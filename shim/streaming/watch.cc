@@ -26,9 +26,20 @@ void Watch::SetPaused(bool paused) {
   if (paused_) Wait();
 }
 
-void Watch::EndAfter(std::chrono::milliseconds time) {
-  end_ = Clock::now() + time;
+void Watch::EndAfter(std::chrono::milliseconds time, std::function<size_t()> unsent) {
+  linger_ = time;
+  unsent_ = std::move(unsent);
+  left_ = unsent_();
+  end_ = Clock::now() + linger_;
   Wait();
+}
+
+bool Watch::TakesWhatWasSent() {
+  const size_t left = unsent_();
+  if (left >= left_) return false;
+  left_ = left;
+  end_ = Clock::now() + linger_;
+  return true;
 }
 
 void Watch::Stop() {
@@ -49,7 +60,8 @@ void Watch::Wait() {
 void Watch::Look() {
   if (stopped_) return;
   const Clock::time_point now = Clock::now();
-  if (now >= end_ || now >= last_move_ + idle_timeout_ || (paused_ && client_left_())) {
+  if ((now >= end_ && !TakesWhatWasSent()) || now >= last_move_ + idle_timeout_ ||
+      (paused_ && client_left_())) {
     stopped_ = true;
     over_();
   } else {

@@ -22,14 +22,16 @@ class Watch {
              std::function<void()> over);
   void Moved() { last_move_ = Clock::now(); }
   void SetPaused(bool paused);
-  // From now on `over` is called after this time, whatever moves.
-  void EndAfter(std::chrono::milliseconds time);
+  // All is sent: from now on `over` is called once the client took nothing for this time, whatever
+  // else moves. `unsent` is what the kernel still has for it.
+  void EndAfter(std::chrono::milliseconds time, std::function<size_t()> unsent);
   void Stop();
 
  private:
   using Clock = std::chrono::steady_clock;
   void Wait();
   void Look();
+  bool TakesWhatWasSent();
 
   asio::steady_timer timer_;
   const std::chrono::milliseconds idle_timeout_;
@@ -38,6 +40,9 @@ class Watch {
   std::function<void()> over_;
   Clock::time_point last_move_ = Clock::now();
   Clock::time_point end_ = Clock::time_point::max();
+  std::chrono::milliseconds linger_{};
+  std::function<size_t()> unsent_;
+  size_t left_ = 0;
   bool paused_ = false;
   bool stopped_ = true;
 };

@@ -45,6 +45,7 @@ class BeastWebSocket final : public WebSocket {
 
   void Close() override { stream_.next_layer().Close(); }
   bool ClientLeft() override { return stream_.next_layer().ClientLeft(); }
+  size_t Unsent() override { return stream_.next_layer().Unsent(); }
 
  private:
   websocket::stream<Socket> stream_;

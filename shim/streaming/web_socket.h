@@ -33,6 +33,7 @@ class WebSocket {
   virtual void SendClose(Handler done) = 0;
   virtual void Close() = 0;
   virtual bool ClientLeft() = 0;
+  virtual size_t Unsent() = 0;
 };
 
 std::unique_ptr<WebSocket> MakeWebSocket(Socket socket);

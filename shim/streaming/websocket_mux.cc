@@ -6,6 +6,8 @@ namespace bulkhead::streaming {
 namespace {
 
 constexpr size_t kMostQueued = 64 * 1024;
+// Smaller messages would multiply: each that is sent makes room for another as small.
+constexpr size_t kLeastRoom = 4 * 1024;
 constexpr size_t kMostUnconsumed = 64 * 1024;
 // How long a client may take to answer the closing handshake.
 constexpr std::chrono::seconds kLinger{5};
@@ -28,7 +30,7 @@ void WebSocketMux::Start(std::weak_ptr<void> owner, MuxEvents& events) {
 }
 
 size_t WebSocketMux::Room(ChannelId) const {
-  if (closed_ || finishing_ || queued_ >= kMostQueued) return 0;
+  if (closed_ || finishing_ || queued_ + kLeastRoom > kMostQueued) return 0;
   const size_t room = kMostQueued - queued_;
   return protocol_.base64 ? room / 2 : room;  // A third more, and the digit.
 }
@@ -104,7 +106,7 @@ void WebSocketMux::Write() {
   if (closed_ || writing_ || owner_.expired()) return;
   if (messages_.empty()) {
     if (!finishing_ || std::exchange(sent_close_, true)) return;
-    watch_.EndAfter(kLinger);
+    watch_.EndAfter(kLinger, [this] { return socket_->Unsent(); });
     socket_->SendClose([this, keep = owner_.lock()](error_code) { Close(); });
     return;
   }

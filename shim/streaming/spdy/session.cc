@@ -167,12 +167,13 @@ bool Session::OnSynStream(uint8_t flags, std::string_view payload) {
     return true;
   }
   last_received_ = id;
-  if (streams_.size() >= limits_.streams) {
+  // One that takes no answer would be gone from the count with its end, while its user still holds
+  // what belongs to it. Clients of Kubernetes open none.
+  if (streams_.size() >= limits_.streams || (flags & kFlagUnidirectional) != 0) {
     WriteRstStream(id, ResetStatus::kRefusedStream, output_);
     return true;
   }
-  streams_.emplace(
-      id, Stream{.sends = (flags & kFlagUnidirectional) == 0, .send_window = initial_send_window_});
+  streams_.emplace(id, Stream{.send_window = initial_send_window_});
   events_.OnStream(id, *headers);
   if ((flags & kFlagFin) != 0) EndReceiving(id);
   return true;

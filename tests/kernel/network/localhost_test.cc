@@ -58,6 +58,15 @@ TEST_F(LocalhostTest, GivesUpOnAPortThatDoesNotAnswer) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("[::1]"));
 }
 
+// Where nobody listens, the port can become the socket's own.
+TEST_F(LocalhostTest, NeverConnectsToItself) {
+  std::ofstream("/proc/sys/net/ipv4/ip_local_port_range") << "40000 40001";
+  for (int i = 0; i < 50; ++i) {
+    const absl::Status refused = ConnectToLocalhost("", 40000, milliseconds(1000)).status();
+    EXPECT_FALSE(refused.ok());
+  }
+}
+
 TEST_F(LocalhostTest, GoesWithoutIPv6WhereThereIsNone) {
   std::ofstream("/proc/sys/net/ipv6/conf/lo/disable_ipv6") << "1";
   EXPECT_TRUE(ConnectToLocalhost("", Listen(5), milliseconds(1000)).ok());

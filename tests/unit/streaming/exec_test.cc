@@ -156,6 +156,20 @@ TEST_F(ExecTest, EndsTheProcessesPartWhenTheClientLeaves) {
   EXPECT_TRUE(Eventually([&] { return target_.running == 0; }));
 }
 
+// kubectl pings every few seconds while it writes what it has slowly.
+TEST_F(ExecTest, AClientThatReadsSlowlyAndSendsGetsAllAndTheStatus) {
+  constexpr size_t kSize = 6'000'000;
+  Command command(ExecUrl("head -c 6000000 /dev/zero; exit 7", kAll), kAll);
+  for (size_t part = 1; part <= 4; ++part) {
+    ASSERT_TRUE(command.client->RunUntil(
+        [&] { return command.client->stream(command.out).data.size() >= part * 500'000; }));
+    command.client->Send(command.in, "x");
+    std::this_thread::sleep_for(seconds(2));  // In all longer than a client may linger.
+  }
+  EXPECT_THAT(command.Status(), HasSubstr("NonZeroExitCode"));
+  EXPECT_EQ(command.Output().size(), kSize);
+}
+
 TEST_F(ExecTest, NoticesAClientThatLeavesWhileItsInputIsStuck) {
   {
     Command command(ExecUrl("echo up; sleep 60", kAll), kAll);
@@ -239,6 +253,16 @@ TEST_F(ExecTest, AWebSocketClientThatLeavesEndsItsPart) {
     ASSERT_TRUE(Eventually([&] { return target_.running == 1; }));
   }
   EXPECT_TRUE(Eventually([&] { return target_.running == 0; }));
+}
+
+TEST_F(ExecTest, OutputOverWebSocketGoesInMessagesOfSomeSize) {
+  for (const char* protocol : {"v4.channel.k8s.io", "v4.base64.channel.k8s.io"}) {
+    auto client = WebSocketClient::Dial(ExecUrl("head -c 2000000 /dev/zero", kOutput), {protocol});
+    ASSERT_TRUE(client.ok()) << client.status();
+    int messages = 0;
+    while ((*client)->Receive().ok()) ++messages;
+    EXPECT_LT(messages, 1000) << protocol;
+  }
 }
 
 TEST_F(ExecTest, AWebSocketClientWithMalformedMessagesIsDropped) {

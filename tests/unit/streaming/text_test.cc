@@ -44,9 +44,11 @@ TEST(ResizeReader, TakesTheLastSizeOfWhatCame) {
   ASSERT_TRUE(size);
   EXPECT_EQ(size->width, 1);
   EXPECT_EQ(size->height, 2);
-  size = reader.Read("\"Width\":65535,\"Height\":0}");
+  size = reader.Read("\"Width\":65535,\"Height\":1}");
   ASSERT_TRUE(size);
   EXPECT_EQ(size->width, 65535);
+  EXPECT_FALSE(reader.Read("{\"Width\":0,\"Height\":0}{\"Width\":80}")) << "no size";
+  EXPECT_TRUE(reader.Read("{\"Width\":1,\"Height\":2}"));
 }
 
 TEST(ResizeReader, ReadsNothingAfterSomethingMalformed) {

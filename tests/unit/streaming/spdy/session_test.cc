@@ -213,6 +213,16 @@ TEST_F(SessionTest, RefusesStreamsBeyondTheLimitAndTakesOthersOnceThereIsRoom) {
   EXPECT_THAT(server.TakeLines(), ElementsAre("reset 1", "stream 7"));
 }
 
+TEST_F(SessionTest, RefusesAStreamThatTakesNoAnswer) {
+  const StreamId id = client_.session.Open({{"streamtype", "error"}});
+  std::string frame = client_.TakeOutput();
+  frame[4] |= kFlagUnidirectional | kFlagFin;
+  ASSERT_TRUE(server_.session.Receive(frame));
+  EXPECT_THAT(server_.lines, IsEmpty());
+  Exchange();
+  EXPECT_THAT(client_.lines, ElementsAre("reset " + std::to_string(id)));
+}
+
 TEST_F(SessionTest, TenThousandStreamsOfOneSessionLeaveNothingBehind) {
   for (int i = 0; i < 10'000; ++i) {
     const StreamId id = client_.session.Open({{"port", std::to_string(i)}});
