@@ -143,6 +143,11 @@ void AddV2Cpu(const spec::Resources& resources, const CgroupState& state, Writes
   writes.Add("cpu.max", quota, resources.cpu_quota != 0 ? "cpu_quota" : "cpu_period");
 }
 
+void AddPids(const spec::Resources& resources, Writes& writes) {
+  if (resources.pids_limit == 0) return;
+  writes.Add("pids.max", absl::StrCat(resources.pids_limit), "pids_limit");
+}
+
 // A controller's file: nothing that moves processes or reaches out of the cgroup.
 bool IsUnifiedName(const std::string& name) {
   const size_t dot = name.find('.');
@@ -194,6 +199,7 @@ absl::StatusOr<std::vector<CgroupWrite>> PlanV1Writes(const spec::Resources& res
   AddCpuset(resources, writes);
   AddV1Memory(resources, state, writes);
   AddHugepages(resources, state, "limit_in_bytes", writes);
+  AddPids(resources, writes);
   return std::move(writes).Result();
 }
 
@@ -204,6 +210,7 @@ absl::StatusOr<std::vector<CgroupWrite>> PlanV2Writes(const spec::Resources& res
   AddCpuset(resources, writes);
   AddV2Memory(resources, state, writes);
   AddHugepages(resources, state, "max", writes);
+  AddPids(resources, writes);
   AddUnified(resources, writes);
   return std::move(writes).Result();
 }

@@ -55,10 +55,14 @@ absl::StatusOr<CompiledSeccomp> CompileText(const std::string& text, uint64_t ca
   return CompileProfile(*profile);
 }
 
-absl::StatusOr<CompiledSeccomp> CompileDefault(uint64_t capabilities) {
-  absl::StatusOr<CompiledSeccomp> compiled = CompileProfile(DefaultSeccompProfile(capabilities));
+absl::StatusOr<CompiledSeccomp> CompileBuiltIn(Type type, uint64_t capabilities) {
+  const spec::SeccompProfile profile =
+      type == Type::kRuntimeStrict   ? StrictSeccompProfile(capabilities)
+      : type == Type::kRuntimeLogged ? LoggedSeccompProfile(capabilities)
+                                     : DefaultSeccompProfile(capabilities);
+  absl::StatusOr<CompiledSeccomp> compiled = CompileProfile(profile);
   if (!compiled.ok()) return Annotate(compiled.status(), "default seccomp profile");
-  // What its lists name and libseccomp does not know is refused in any case.
+  // What its lists name and libseccomp does not know gets the default action in any case.
   compiled->unknown_calls.clear();
   return compiled;
 }
@@ -73,9 +77,11 @@ absl::StatusOr<std::string> ReadLocalhostProfile(const spec::SecurityContext& se
       absl::StrCat(Describe(security), ": ", text.status().message()));
 }
 
-bool SeccompCompiler::IsKept(const std::string& profile) const {
-  const auto found = kept_.lower_bound({profile, 0});
-  return found != kept_.end() && found->first.first == profile;
+bool SeccompCompiler::IsKept(const Key& key) const {
+  const auto& [type, text, capabilities] = key;
+  const auto found = kept_.lower_bound({type, text, 0});
+  return found != kept_.end() && std::get<0>(found->first) == type &&
+         std::get<1>(found->first) == text;
 }
 
 void SeccompCompiler::Keep(const Key& key, const plan::SeccompPlan& plan) {
@@ -83,7 +89,9 @@ void SeccompCompiler::Keep(const Key& key, const plan::SeccompPlan& plan) {
     kept_.clear();
     kept_bytes_ = 0;
   }
-  if (kept_.emplace(key, plan).second) kept_bytes_ += key.first.size() + plan.program().size();
+  if (kept_.emplace(key, plan).second) {
+    kept_bytes_ += std::get<1>(key).size() + plan.program().size();
+  }
 }
 
 absl::StatusOr<CompiledSeccomp> SeccompCompiler::Compile(const Key& key) {
@@ -93,11 +101,13 @@ absl::StatusOr<CompiledSeccomp> SeccompCompiler::Compile(const Key& key) {
     if (kept != kept_.end()) return CompiledSeccomp{.plan = kept->second};
   }
   // Not under the lock: two that compile the same at once do no harm.
-  absl::StatusOr<CompiledSeccomp> compiled =
-      key.first.empty() ? CompileDefault(key.second) : CompileText(key.first, key.second);
+  const auto& [type, text, capabilities] = key;
+  absl::StatusOr<CompiledSeccomp> compiled = type == Type::kLocalhost
+                                                 ? CompileText(text, capabilities)
+                                                 : CompileBuiltIn(type, capabilities);
   if (!compiled.ok()) return compiled;
   const absl::MutexLock lock(&mutex_);
-  if (IsKept(key.first)) compiled->unknown_calls.clear();
+  if (IsKept(key)) compiled->unknown_calls.clear();
   Keep(key, compiled->plan);
   return compiled;
 }
@@ -105,18 +115,19 @@ absl::StatusOr<CompiledSeccomp> SeccompCompiler::Compile(const Key& key) {
 absl::StatusOr<CompiledSeccomp> SeccompCompiler::Plan(const spec::SecurityContext& security,
                                                       uint64_t capabilities,
                                                       const std::string& profile) {
+  const Type type = security.seccomp.type;
   if (UsesLocalhost(security)) {
     if (profile.empty()) {
       return absl::InvalidArgumentError(absl::StrCat(Describe(security), " is empty"));
     }
-    absl::StatusOr<CompiledSeccomp> compiled = Compile({profile, capabilities});
+    absl::StatusOr<CompiledSeccomp> compiled = Compile({type, profile, capabilities});
     if (!compiled.ok()) return Annotate(compiled.status(), Describe(security));
     return compiled;
   }
-  if (security.privileged || security.seccomp.type != Type::kRuntimeDefault) {
+  if (security.privileged || type == Type::kUnset || type == Type::kUnconfined) {
     return CompiledSeccomp();
   }
-  return Compile({"", capabilities});
+  return Compile({type, "", capabilities});
 }
 
 }  // namespace bulkhead::isolation

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <utility>
+#include <tuple>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
@@ -26,19 +26,20 @@ absl::StatusOr<std::string> ReadLocalhostProfile(const spec::SecurityContext& se
 // safe.
 class SeccompCompiler {
  public:
-  // Unset and Unconfined are no filter, and so is a privileged container's; RuntimeDefault is the
-  // default profile for these capabilities (bit n is capability n); Localhost is `profile`, the
-  // text of its file. INVALID_ARGUMENT naming the file and the key in it, UNIMPLEMENTED for
-  // SCMP_ACT_NOTIFY. The calls that libseccomp does not know are told once a profile.
+  // Unset and Unconfined are no filter, and so is a privileged container's; RuntimeDefault and its
+  // kin are the profiles of seccomp_default.h for these capabilities (bit n is capability n);
+  // Localhost is `profile`, the text of its file. INVALID_ARGUMENT naming the file and the key in
+  // it, UNIMPLEMENTED for SCMP_ACT_NOTIFY. The calls that libseccomp does not know are told once a
+  // profile.
   absl::StatusOr<CompiledSeccomp> Plan(const spec::SecurityContext& security, uint64_t capabilities,
                                        const std::string& profile = "");
 
  private:
-  // The text, empty for the default profile, and the capabilities.
-  using Key = std::pair<std::string, uint64_t>;
+  // The kind of profile, the text of a Localhost one, and the capabilities.
+  using Key = std::tuple<spec::SecurityProfile::Type, std::string, uint64_t>;
 
   absl::StatusOr<CompiledSeccomp> Compile(const Key& key);
-  bool IsKept(const std::string& profile) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsKept(const Key& key) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Keep(const Key& key, const plan::SeccompPlan& plan) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Mutex mutex_;

@@ -75,24 +75,59 @@ void AddPrivileged(uint64_t capabilities, spec::SeccompProfile& profile) {
   profile.rules.push_back(std::move(refused));
 }
 
+// All families but vsock, which reaches the machine below (CVE-2022-3328's kind).
+void AddSockets(spec::SeccompProfile& profile) {
+  AllowIf("socket", {.op = SeccompOperator::kNe, .value = AF_VSOCK}, profile);
+}
+
+void AddEverydaySockets(spec::SeccompProfile& profile) {
+  for (const uint64_t family : {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}) {
+    AllowIf("socket", {.op = SeccompOperator::kEq, .value = family}, profile);
+  }
+}
+
 // 32-bit programs of the same machine run too, under the same rules.
 std::vector<std::string> FurtherArchitectures() {
   if (seccomp_arch_native() != SCMP_ARCH_X86_64) return {};
   return {"x86", "x32"};
 }
 
-}  // namespace
-
-spec::SeccompProfile DefaultSeccompProfile(uint64_t capabilities) {
-  spec::SeccompProfile profile{.default_verdict = kUnheardOf,
-                               .architectures = FurtherArchitectures()};
+// Without sockets, and for the machine's own architecture.
+spec::SeccompProfile BaseProfile(uint64_t capabilities) {
+  spec::SeccompProfile profile{.default_verdict = kUnheardOf};
   profile.rules.push_back(
       {.names = {kEverydayCalls.begin(), kEverydayCalls.end()}, .verdict = kAllowed});
   AddPrivileged(capabilities, profile);
   AddClone(capabilities, profile);
   AddPersonalities(profile);
-  // All families but vsock, which reaches the machine below (CVE-2022-3328's kind).
-  AllowIf("socket", {.op = SeccompOperator::kNe, .value = AF_VSOCK}, profile);
+  return profile;
+}
+
+}  // namespace
+
+spec::SeccompProfile DefaultSeccompProfile(uint64_t capabilities) {
+  spec::SeccompProfile profile = BaseProfile(capabilities);
+  profile.architectures = FurtherArchitectures();
+  AddSockets(profile);
+  return profile;
+}
+
+spec::SeccompProfile StrictSeccompProfile(uint64_t capabilities) {
+  // They alone bring such calls. Those of io_uring, keys and userfaultfd come with none.
+  constexpr uint64_t kWidening =
+      uint64_t{1} << CAP_SYS_ADMIN | uint64_t{1} << CAP_BPF | uint64_t{1} << CAP_PERFMON;
+  spec::SeccompProfile profile = BaseProfile(capabilities & ~kWidening);
+  AddEverydaySockets(profile);
+  return profile;
+}
+
+spec::SeccompProfile LoggedSeccompProfile(uint64_t capabilities) {
+  constexpr spec::SeccompVerdict kLogged{.action = SeccompAction::kLog};
+  spec::SeccompProfile profile = DefaultSeccompProfile(capabilities);
+  profile.default_verdict = kLogged;
+  for (spec::SeccompRule& rule : profile.rules) {
+    if (rule.verdict == kRefused) rule.verdict = kLogged;
+  }
   return profile;
 }
 

@@ -232,6 +232,7 @@ absl::StatusOr<std::vector<UnitProperty>> ResourceProperties(const spec::Resourc
   Properties properties;
   AddCpu(resources, properties);
   AddMemory(resources, properties);
+  if (resources.pids_limit != 0) properties.Add("TasksMax", LimitOf(resources.pids_limit));
   for (const auto& [file, value] : resources.unified) AddUnified(file, value, properties);
   return std::move(properties).Result();
 }

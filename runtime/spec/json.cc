@@ -17,7 +17,9 @@ NLOHMANN_JSON_SERIALIZE_ENUM(SecurityProfile::Type,
                              {{SecurityProfile::Type::kUnset, "Unset"},
                               {SecurityProfile::Type::kRuntimeDefault, "RuntimeDefault"},
                               {SecurityProfile::Type::kUnconfined, "Unconfined"},
-                              {SecurityProfile::Type::kLocalhost, "Localhost"}})
+                              {SecurityProfile::Type::kLocalhost, "Localhost"},
+                              {SecurityProfile::Type::kRuntimeStrict, "RuntimeStrict"},
+                              {SecurityProfile::Type::kRuntimeLogged, "RuntimeLogged"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(SupplementalGroupsPolicy,
                              {{SupplementalGroupsPolicy::kMerge, "Merge"},
                               {SupplementalGroupsPolicy::kStrict, "Strict"}})
@@ -64,9 +66,11 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SecurityContext, capabilities, privileged, na
                                    supplemental_groups, supplemental_groups_policy, no_new_privs,
                                    seccomp, apparmor, masked_paths, readonly_paths)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(HugepageLimit, page_size, limit)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Resources, cpu_period, cpu_quota, cpu_shares, memory_limit,
-                                   memory_swap_limit, oom_score_adj, cpuset_cpus, cpuset_mems,
-                                   hugepage_limits, unified)
+// The default is for records of versions without a limit of processes.
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Resources, cpu_period, cpu_quota, cpu_shares,
+                                                memory_limit, memory_swap_limit, oom_score_adj,
+                                                cpuset_cpus, cpuset_mems, hugepage_limits, unified,
+                                                pids_limit)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PodResources, overhead, resources)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PodSpec, metadata, hostname, log_directory, dns, port_mappings,
                                    labels, annotations, runtime_handler, cgroup_parent, sysctls,

@@ -16,7 +16,8 @@ struct HugepageLimit {
   bool operator==(const HugepageLimit&) const = default;
 };
 
-// CRI LinuxContainerResources; 0 and empty mean "not asked".
+// CRI LinuxContainerResources, and a limit of the container's handler; 0 and empty mean "not
+// asked".
 struct Resources {
   int64_t cpu_period = 0;  // Microseconds.
   int64_t cpu_quota = 0;   // Microseconds; -1: none.
@@ -30,6 +31,7 @@ struct Resources {
   std::vector<HugepageLimit> hugepage_limits;
   // cgroup v2 file to value.
   std::map<std::string, std::string> unified;
+  int64_t pids_limit = 0;  // Not in the CRI.
 
   bool operator==(const Resources&) const = default;
 };

@@ -57,7 +57,16 @@ struct Capabilities {
 
 // CRI SecurityProfile, for seccomp and AppArmor.
 struct SecurityProfile {
-  enum class Type { kUnset, kRuntimeDefault, kUnconfined, kLocalhost };
+  // The last two are not the CRI's, and for seccomp alone: what handlers of the daemon make of
+  // kRuntimeDefault.
+  enum class Type {
+    kUnset,
+    kRuntimeDefault,
+    kUnconfined,
+    kLocalhost,
+    kRuntimeStrict,  // The default profile without what every capability would add, and less.
+    kRuntimeLogged,  // The default profile, which logs what it would refuse.
+  };
   Type type = Type::kUnset;
   std::string localhost_ref;
 

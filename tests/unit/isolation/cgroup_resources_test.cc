@@ -91,6 +91,14 @@ TEST(CgroupResources, ALimitWhoseControllerIsMissingIsRefusedByName) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("cpu_shares"));
 }
 
+TEST(CgroupResources, ALimitOfProcessesIsThatOfEitherVersion) {
+  const spec::Resources resources = {.pids_limit = 1024};
+  EXPECT_THAT(Texts(PlanV1Writes(resources, Everything())), ElementsAre("pids.max=1024"));
+  EXPECT_THAT(Texts(PlanV2Writes(resources, Everything())), ElementsAre("pids.max=1024"));
+  EXPECT_THAT(Texts(PlanV2Writes(resources, Without("pids."))),
+              ElementsAre(HasSubstr("pids_limit")));
+}
+
 TEST(CgroupResources, V2QuotaAndPeriodAreOneValue) {
   CgroupState state = Everything();
   state.cpu_max = "5000 100000\n";

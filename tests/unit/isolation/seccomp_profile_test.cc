@@ -112,6 +112,16 @@ TEST(CompileProfile, TheDefaultProfileMeansTheSameForEveryCallOfEveryTable) {
   CheckKills(DefaultSeccompProfile(0), {SCMP_ARCH_ARM, AUDIT_ARCH_ARM, 0, false});
 }
 
+TEST(CompileProfile, TheStrictAndTheLoggedProfileMeanTheSameForEveryCallOfTheirTables) {
+  const uint64_t all = ~uint64_t{0};
+  for (const uint64_t capabilities : {uint64_t{0}, DefaultCapabilities(), all}) {
+    CheckTables(StrictSeccompProfile(capabilities), {kX86_64});
+    CheckTables(LoggedSeccompProfile(capabilities), {kX86_64, kI386, kX32});
+  }
+  CheckKills(StrictSeccompProfile(all), kI386);
+  CheckKills(StrictSeccompProfile(all), kX32);
+}
+
 TEST(CompileProfile, AnAllowlistFromAFileMeansTheSameForEveryCallOfEveryTable) {
   const spec::SeccompProfile profile = FromText(R"({
       "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,

@@ -22,14 +22,16 @@ namespace {
 constexpr uint32_t kRefused = SECCOMP_RET_ERRNO | EPERM;
 constexpr uint32_t kUnknown = SECCOMP_RET_ERRNO | ENOSYS;
 
-class DefaultProfile : public testing::Test {
+class BuiltInProfile : public testing::Test {
  protected:
+  explicit BuiltInProfile(spec::SecurityProfile::Type type) : type_(type) {}
+
   // The verdict on a call for a container with these capabilities.
   uint32_t Verdict(long call, std::initializer_list<uint64_t> args = {},
                    uint64_t capabilities = DefaultCapabilities(),
                    uint32_t architecture = AUDIT_ARCH_X86_64) {
     spec::SecurityContext security;
-    security.seccomp.type = spec::SecurityProfile::Type::kRuntimeDefault;
+    security.seccomp.type = type_;
     absl::StatusOr<CompiledSeccomp> compiled = compiler_.Plan(security, capabilities);
     EXPECT_TRUE(compiled.ok()) << compiled.status();
     seccomp_data data = {};
@@ -42,7 +44,13 @@ class DefaultProfile : public testing::Test {
     return verdict.value_or(0);
   }
 
+  const spec::SecurityProfile::Type type_;
   SeccompCompiler compiler_;
+};
+
+class DefaultProfile : public BuiltInProfile {
+ protected:
+  DefaultProfile() : BuiltInProfile(spec::SecurityProfile::Type::kRuntimeDefault) {}
 };
 
 TEST_F(DefaultProfile, AllowsEverydayCalls) {
@@ -122,6 +130,59 @@ TEST_F(DefaultProfile, ThirtyTwoBitProgramsAreUnderTheSameRules) {
   EXPECT_EQ(Verdict(3, {}, DefaultCapabilities(), AUDIT_ARCH_I386), SECCOMP_RET_ALLOW);  // read
   EXPECT_EQ(Verdict(21, {}, DefaultCapabilities(), AUDIT_ARCH_I386), kRefused);          // mount
   EXPECT_NE(Verdict(3, {}, DefaultCapabilities(), AUDIT_ARCH_ARM), SECCOMP_RET_ALLOW);
+}
+
+class StrictProfile : public BuiltInProfile {
+ protected:
+  StrictProfile() : BuiltInProfile(spec::SecurityProfile::Type::kRuntimeStrict) {}
+};
+
+TEST_F(StrictProfile, AllowsEverydayCalls) {
+  for (const long call : {SYS_read, SYS_write, SYS_execve, SYS_openat, SYS_futex, SYS_epoll_wait,
+                          SYS_accept4, SYS_capset, SYS_setresuid, SYS_prctl, SYS_exit_group}) {
+    EXPECT_EQ(Verdict(call), SECCOMP_RET_ALLOW) << call;
+  }
+  EXPECT_EQ(Verdict(SYS_clone, {CLONE_VM | CLONE_THREAD | CLONE_SIGHAND}), SECCOMP_RET_ALLOW);
+}
+
+TEST_F(StrictProfile, RefusesWhatWidensTheSurfaceWhateverTheCapabilities) {
+  for (const uint64_t capabilities : {DefaultCapabilities(), ~uint64_t{0}}) {
+    for (const long call : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_bpf,
+                            SYS_perf_event_open, SYS_keyctl, SYS_add_key, SYS_request_key,
+                            SYS_userfaultfd, SYS_unshare, SYS_setns, SYS_mount}) {
+      EXPECT_EQ(Verdict(call, {}, capabilities), kRefused) << call;
+    }
+    EXPECT_EQ(Verdict(SYS_clone3, {}, capabilities), kUnknown);
+    EXPECT_NE(Verdict(SYS_clone, {CLONE_NEWUSER}, capabilities), SECCOMP_RET_ALLOW);
+    EXPECT_NE(Verdict(SYS_clone, {CLONE_NEWNS}, capabilities), SECCOMP_RET_ALLOW);
+  }
+}
+
+TEST_F(StrictProfile, SocketsAreOfTheEverydayFamilies) {
+  for (const uint64_t family : {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}) {
+    EXPECT_EQ(Verdict(SYS_socket, {family}), SECCOMP_RET_ALLOW) << family;
+  }
+  for (const uint64_t family : {AF_VSOCK, AF_ALG, AF_PACKET, AF_BLUETOOTH, AF_RDS}) {
+    EXPECT_NE(Verdict(SYS_socket, {family}), SECCOMP_RET_ALLOW) << family;
+  }
+}
+
+TEST_F(StrictProfile, OtherArchitecturesAreKilled) {
+  EXPECT_EQ(Verdict(3, {}, DefaultCapabilities(), AUDIT_ARCH_I386), SECCOMP_RET_KILL_PROCESS);
+}
+
+class LoggedProfile : public BuiltInProfile {
+ protected:
+  LoggedProfile() : BuiltInProfile(spec::SecurityProfile::Type::kRuntimeLogged) {}
+};
+
+TEST_F(LoggedProfile, LogsWhatTheDefaultOneRefuses) {
+  EXPECT_EQ(Verdict(SYS_read), SECCOMP_RET_ALLOW);
+  for (const long call : {SYS_mount, SYS_bpf, SYS_io_uring_setup, SYS_clone3}) {
+    EXPECT_EQ(Verdict(call), SECCOMP_RET_LOG) << call;
+  }
+  EXPECT_EQ(Verdict(SYS_socket, {AF_VSOCK}), SECCOMP_RET_LOG);
+  EXPECT_EQ(Verdict(4000), SECCOMP_RET_LOG);
 }
 
 TEST(SeccompCompiler, UnsetUnconfinedAndPrivilegedAreNoFilter) {

@@ -67,6 +67,10 @@ TEST(ScopeProperties, PutTheProcessInTheSliceWithAllControllers) {
 
 TEST(ResourceProperties, AreNoneWhereNothingIsAsked) { EXPECT_THAT(PropertiesOf({}), IsEmpty()); }
 
+TEST(ResourceProperties, TellALimitOfProcesses) {
+  EXPECT_THAT(PropertiesOf({.pids_limit = 1024}), Contains(Number("TasksMax", 1024)));
+}
+
 TEST(ResourceProperties, TellMemoryAndSwapApart) {
   const auto properties = PropertiesOf({.memory_limit = 100, .memory_swap_limit = 150});
   EXPECT_THAT(properties, Contains(Number("MemoryMax", 100)));
