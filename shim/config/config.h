@@ -3,12 +3,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 // The daemon's configuration: plain values, a struct a section of the file, a member a key. The
 // members' initial values are the defaults; what each key means, its text in the file and what it
-// may be is in keys.cc.
+// may be is in keys.cc and handler_keys.cc.
 namespace bulkhead::config {
 
 struct DaemonConfig {
@@ -67,6 +68,23 @@ struct StreamingConfig {
   bool operator==(const StreamingConfig&) const = default;
 };
 
+struct IsolationConfig {
+  bool seccomp_default = false;
+  uint32_t first_host_id = 0x70000000;
+  uint32_t host_id_ranges = 1024;
+
+  bool operator==(const IsolationConfig&) const = default;
+};
+
+// A section [handlers.NAME].
+struct HandlerConfig {
+  std::string kind;
+  int64_t pids_limit = 0;
+  bool weaker_than_default = false;
+
+  bool operator==(const HandlerConfig&) const = default;
+};
+
 struct Config {
   DaemonConfig daemon;
   CgroupConfig cgroup;
@@ -74,6 +92,8 @@ struct Config {
   ImageConfig image;
   ExecConfig exec;
   StreamingConfig streaming;
+  IsolationConfig isolation;
+  std::map<std::string, HandlerConfig> handlers = {{"hardened", {.kind = "hardened"}}};
 
   bool operator==(const Config&) const = default;
 };

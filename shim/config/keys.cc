@@ -103,6 +103,15 @@ absl::StatusOr<std::string> ReadCgroupParent(const Value& value) {
   return path;
 }
 
+// The ids are given in ranges of 65,536, and the host's own are below the first.
+absl::StatusOr<int64_t> ReadFirstHostId(const Value& value) {
+  absl::StatusOr<int64_t> id = ReadInteger(value, 65536, std::numeric_limits<int32_t>::max());
+  if (id.ok() && *id % 65536 != 0) {
+    return Invalid(absl::StrCat("expected a multiple of 65536, found ", *id));
+  }
+  return id;
+}
+
 absl::StatusOr<std::string> ReadFileName(const Value& value) {
   absl::StatusOr<std::string> name = ReadString(value);
   if (name.ok() && (*name == "." || *name == ".." || absl::StrContains(*name, "/"))) {
@@ -198,6 +207,21 @@ void AddStreaming(SectionKeys<StreamingConfig> section) {
       "sees the end of its input, SIGPIPE where it writes, or SIGHUP on its terminal.");
 }
 
+void AddIsolation(SectionKeys<IsolationConfig> section) {
+  section.Add(
+      "seccomp_default", &IsolationConfig::seccomp_default, ReadBoolean,
+      "Whether a container that names no seccomp profile gets RuntimeDefault. If not, it gets\n"
+      "none, but under handlers that say otherwise.");
+  section.Add(
+      "first_host_id", &IsolationConfig::first_host_id, ReadFirstHostId,
+      [](uint32_t id) { return int64_t{id}; },
+      "The first of the host's ids that pods get whose handler gives them a user namespace, a\n"
+      "multiple of 65536. They have to be apart from the kubelet's (`getsubids kubelet`) and from\n"
+      "everybody else's, and below 2147483648.");
+  section.AddInteger("host_id_ranges", &IsolationConfig::host_id_ranges, 1, 32767,
+                     "How many such pods there can be at a time; each gets 65,536 ids.");
+}
+
 }  // namespace
 
 std::vector<Key> Keys() {
@@ -208,6 +232,7 @@ std::vector<Key> Keys() {
   AddImage({"image", &Config::image, keys});
   AddExec({"exec", &Config::exec, keys});
   AddStreaming({"streaming", &Config::streaming, keys});
+  AddIsolation({"isolation", &Config::isolation, keys});
   return keys;
 }
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/kernel/file.h"
 #include "runtime/kernel/status.h"
+#include "shim/config/handler_keys.h"
 #include "shim/config/keys.h"
 #include "shim/config/nearest.h"
 
@@ -33,6 +34,7 @@ class Reader {
  private:
   absl::Status ReadSection(const std::string& name, const toml::node& node,
                            const toml::source_region& where) {
+    if (name == kHandlers) return ReadHandlers(node, where);
     const std::set<std::string> sections = Sections();
     if (sections.count(name) == 0) {
       return Unknown(node.is_table() ? "section" : "key", name, {sections.begin(), sections.end()},
@@ -53,9 +55,55 @@ class Reader {
     });
     const std::string full = absl::StrCat(section, ".", name);
     if (key == keys_.end()) return Unknown("key", full, Names(), where);
+    return Report(ReadInto(key->read, node, config_), full, where);
+  }
+
+  absl::Status ReadHandlers(const toml::node& node, const toml::source_region& where) {
+    if (!node.is_table()) return At(where, absl::StrCat(kHandlers, " is a section, not a key"));
+    for (const auto& [key, section] : *node.as_table()) {
+      const std::string name(key.str());
+      absl::Status status = CheckHandlerName(name);
+      if (!status.ok()) return At(key.source(), std::string(status.message()));
+      status = ReadHandler(name, section, key.source());
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadHandler(const std::string& name, const toml::node& node,
+                           const toml::source_region& where) {
+    const std::string section = absl::StrCat(kHandlers, ".", name);
+    if (!node.is_table()) return At(where, absl::StrCat(section, " is a section, not a key"));
+    HandlerConfig& handler = config_.handlers[name];
+    for (const auto& [key, value] : *node.as_table()) {
+      const absl::Status status =
+          ReadHandlerKey(section, std::string(key.str()), value, key.source(), handler);
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadHandlerKey(const std::string& section, const std::string& name,
+                              const toml::node& node, const toml::source_region& where,
+                              HandlerConfig& handler) {
+    const std::string full = absl::StrCat(section, ".", name);
+    std::vector<std::string> known;
+    for (const HandlerKey& key : HandlerKeys()) {
+      known.push_back(absl::StrCat(section, ".", key.name));
+      if (key.name == name) return Report(ReadInto(key.read, node, handler), full, where);
+    }
+    return Unknown("key", full, known, where);
+  }
+
+  template <typename Read, typename Target>
+  static absl::Status ReadInto(const Read& read, const toml::node& node, Target& target) {
     const absl::StatusOr<Value> value = ToValue(node);
-    const absl::Status status = value.ok() ? key->read(*value, config_) : value.status();
-    return status.ok() ? status : At(where, absl::StrCat(full, ": ", status.message()));
+    return value.ok() ? read(*value, target) : value.status();
+  }
+
+  absl::Status Report(const absl::Status& status, const std::string& key,
+                      const toml::source_region& where) const {
+    return status.ok() ? status : At(where, absl::StrCat(key, ": ", status.message()));
   }
 
   static absl::StatusOr<Value> ToValue(const toml::node& node) {
@@ -101,6 +149,7 @@ class Reader {
   std::set<std::string> Sections() const {
     std::set<std::string> sections;
     for (const Key& key : keys_) sections.insert(key.section);
+    sections.insert(kHandlers);
     return sections;
   }
 
@@ -115,7 +164,24 @@ class Reader {
   const std::vector<Key> keys_;
 };
 
+// Below what the kernel's interfaces with signed ids take.
+constexpr uint64_t kHostIdsEnd = uint64_t{1} << 31;
+
 }  // namespace
+
+absl::Status Check(const Config& config) {
+  const IsolationConfig& isolation = config.isolation;
+  const uint64_t end = isolation.first_host_id + uint64_t{isolation.host_id_ranges} * 65536;
+  if (end > kHostIdsEnd) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "isolation.host_id_ranges: ", isolation.host_id_ranges, " ranges from first_host_id ",
+        isolation.first_host_id, " on end above ", kHostIdsEnd));
+  }
+  for (const auto& [name, handler] : config.handlers) {
+    if (absl::Status status = CheckHandler(name, handler); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::vector<std::string>> FindFiles(const std::string& file,
                                                    const std::string& directory) {
@@ -142,6 +208,7 @@ absl::StatusOr<Config> Load(const std::vector<std::string>& files) {
     const absl::Status status = Apply(*text, file, config);
     if (!status.ok()) return status;
   }
+  if (absl::Status status = Check(config); !status.ok()) return status;
   return config;
 }
 

@@ -23,6 +23,9 @@ absl::StatusOr<std::vector<std::string>> FindFiles(const std::string& file,
 // (and the nearest that is), a value of another type, a value out of range.
 absl::StatusOr<Config> Load(const std::vector<std::string>& files);
 
+// What no single key tells: how they fit together. INVALID_ARGUMENT names one. Load calls it.
+absl::Status Check(const Config& config);
+
 // Sets one key, "daemon.socket". INVALID_ARGUMENT names the key.
 absl::Status Set(const std::string& key, const Value& value, Config& config);
 

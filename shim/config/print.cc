@@ -4,11 +4,31 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "shim/config/handler_keys.h"
 #include "shim/config/keys.h"
 
 namespace bulkhead::config {
 namespace {
+
+std::string Comment(const std::string& text) {
+  return absl::StrCat("# ", absl::StrReplaceAll(text, {{"\n", "\n# "}}), "\n");
+}
+
+template <typename Key, typename Section>
+void WriteKey(const Key& key, const Section& section, bool with_comments, std::string& text) {
+  if (with_comments) absl::StrAppend(&text, "\n", Comment(key.comment));
+  absl::StrAppend(&text, key.name, " = ", ToText(key.write(section)), "\n");
+}
+
+void WriteHandlers(const Config& config, bool with_comments, std::string& text) {
+  if (with_comments) absl::StrAppend(&text, "\n", Comment(HandlersComment()));
+  for (const auto& [name, handler] : config.handlers) {
+    absl::StrAppend(&text, "\n[", kHandlers, ".", name, "]\n");
+    for (const HandlerKey& key : HandlerKeys()) WriteKey(key, handler, with_comments, text);
+  }
+}
 
 std::string Write(const Config& config, bool with_comments) {
   std::string text;
@@ -18,12 +38,22 @@ std::string Write(const Config& config, bool with_comments) {
       absl::StrAppend(&text, section.empty() ? "" : "\n", "[", key.section, "]\n");
       section = key.section;
     }
-    if (with_comments) {
-      absl::StrAppend(&text, "\n# ", absl::StrReplaceAll(key.comment, {{"\n", "\n# "}}), "\n");
-    }
-    absl::StrAppend(&text, key.name, " = ", ToText(key.write(config)), "\n");
+    WriteKey(key, config, with_comments, text);
   }
+  WriteHandlers(config, with_comments, text);
   return text;
+}
+
+std::string HandlersToJson(const Config& config) {
+  std::vector<std::string> handlers;
+  for (const auto& [name, handler] : config.handlers) {
+    std::vector<std::string> members;
+    for (const HandlerKey& key : HandlerKeys()) {
+      members.push_back(absl::StrCat("\"", key.name, "\":", ToText(key.write(handler))));
+    }
+    handlers.push_back(absl::StrCat("\"", name, "\":{", absl::StrJoin(members, ","), "}"));
+  }
+  return absl::StrCat("\"", kHandlers, "\":{", absl::StrJoin(handlers, ","), "}");
 }
 
 }  // namespace
@@ -49,7 +79,7 @@ std::string ToJson(const Config& config) {
     section = key.section;
     absl::StrAppend(&text, first ? "" : ",", "\"", key.name, "\":", ToText(key.write(config)));
   }
-  return text + "}}";
+  return absl::StrCat(text, "},", HandlersToJson(config), "}");
 }
 
 }  // namespace bulkhead::config

@@ -139,6 +139,68 @@ TEST(Apply, RefusesTheSystemdCgroupDriverWithASentence) {
   EXPECT_THAT(ErrorOf("[cgroup]\ndefault_parent = \"/\"\n"), HasSubstr("below the root"));
 }
 
+TEST(Apply, ReadsHandlersOverThoseThatAreThere) {
+  Config config;
+  const absl::Status status = Apply(R"(
+      [handlers.hardened]
+      pids_limit = 512
+      [handlers.my-own]
+      kind = "debug"
+      weaker_than_default = true)",
+                                    "c.toml", config);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(config.handlers.at("hardened"), (HandlerConfig{.kind = "hardened", .pids_limit = 512}));
+  EXPECT_EQ(config.handlers.at("my-own"),
+            (HandlerConfig{.kind = "debug", .weaker_than_default = true}));
+}
+
+TEST(Apply, NamesWhatIsWrongWithAHandler) {
+  EXPECT_EQ(ErrorOf("[handlers.a]\nkidn = \"hardened\"\n"),
+            "/etc/c.toml:2: unknown key handlers.a.kidn; did you mean handlers.a.kind?");
+  EXPECT_EQ(
+      ErrorOf("[handlers.a]\nkind = \"gvisor\"\n"),
+      "/etc/c.toml:2: handlers.a.kind: expected \"default\", \"hardened\" or \"debug\", found "
+      "\"gvisor\"");
+  EXPECT_THAT(ErrorOf("[handlers.A_b]\n"), HasSubstr("\"A_b\" is no name of a handler"));
+  EXPECT_THAT(ErrorOf("[handlers.-a]\n"), HasSubstr("is no name of a handler"));
+  EXPECT_THAT(ErrorOf("[handlers.a]\npids_limit = -1\n"), HasSubstr("handlers.a.pids_limit"));
+  EXPECT_EQ(ErrorOf("handlers = 1\n"), "/etc/c.toml:1: handlers is a section, not a key");
+  EXPECT_EQ(ErrorOf("[handlers]\na = 1\n"), "/etc/c.toml:2: handlers.a is a section, not a key");
+}
+
+TEST(Apply, RefusesIdsOfTheHostThatAreNoWholeRange) {
+  EXPECT_THAT(ErrorOf("[isolation]\nfirst_host_id = 65537\n"),
+              HasSubstr("isolation.first_host_id: expected a multiple of 65536, found 65537"));
+  EXPECT_THAT(ErrorOf("[isolation]\nfirst_host_id = 0\n"), HasSubstr("from 65536 to"));
+  EXPECT_THAT(ErrorOf("[isolation]\nhost_id_ranges = 0\n"), HasSubstr("host_id_ranges"));
+}
+
+TEST(Check, RefusesIdsThatEndTooHigh) {
+  Config config;
+  config.isolation = {.first_host_id = 0x7fff0000, .host_id_ranges = 1};
+  EXPECT_TRUE(Check(config).ok());
+  config.isolation.host_id_ranges = 2;
+  EXPECT_THAT(std::string(Check(config).message()), HasSubstr("isolation.host_id_ranges: 2"));
+}
+
+TEST(Check, ADebugHandlerNeedsTheKeyThatSaysThatItIsWeaker) {
+  Config config;
+  config.handlers["dev"].kind = "debug";
+  EXPECT_THAT(std::string(Check(config).message()),
+              HasSubstr("needs handlers.dev.weaker_than_default = true"));
+  config.handlers["dev"].weaker_than_default = true;
+  EXPECT_TRUE(Check(config).ok());
+  config.handlers["dev"].kind = "hardened";
+  EXPECT_THAT(std::string(Check(config).message()), HasSubstr("is for kind \"debug\" only"));
+}
+
+TEST(Check, AHandlerHasAKind) {
+  Config config;
+  config.handlers["own"];
+  EXPECT_THAT(std::string(Check(config).message()),
+              HasSubstr("handlers.own.kind: expected \"default\""));
+}
+
 TEST(Apply, RefusesADate) {
   EXPECT_THAT(ErrorOf("[daemon]\nsocket = 2026-01-01\n"), HasSubstr("than date"));
 }
@@ -204,6 +266,8 @@ TEST(ToToml, IsReadBackToTheSameConfiguration) {
   config.cni.plugin_dirs = {"/x"};
   config.image.pinned = {"registry.k8s.io/pause:3.10", "b"};
   config.image.max_layer_size = (uint64_t{1} << 20) + 1;
+  config.isolation.host_id_ranges = 5;
+  config.handlers["own"] = {.kind = "default", .pids_limit = 9};
   Config read;
   const absl::Status status = Apply(ToToml(config), "c", read);
   ASSERT_TRUE(status.ok()) << status << "\n" << ToToml(config);
@@ -217,6 +281,8 @@ TEST(ToJson, SaysTheSameAsOneObject) {
   EXPECT_EQ(json["daemon"]["socket"], "/run/\"odd\"");
   EXPECT_EQ(json["daemon"]["socket_gid"], 0);
   EXPECT_EQ(json["cni"]["plugin_dirs"], (nlohmann::json{"/opt/cni/bin", "/usr/lib/cni"}));
+  EXPECT_EQ(json["isolation"]["seccomp_default"], false);
+  EXPECT_EQ(json["handlers"]["hardened"]["kind"], "hardened");
   EXPECT_EQ(json["exec"]["sync_output_limit"], "15MiB");
 }
 
