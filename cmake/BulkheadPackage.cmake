@@ -21,6 +21,7 @@ endforeach()
 
 install(FILES deploy/bulkhead.service DESTINATION lib/systemd/system)
 install(FILES deploy/config.toml DESTINATION /etc/bulkhead)
+install(DIRECTORY deploy/runtimeclasses DESTINATION share/doc/bulkhead)
 install(FILES README.md ARCHITECTURE.md SECURITY.md CHANGELOG.md DESTINATION share/doc/bulkhead)
 install(FILES LICENSE DESTINATION share/doc/bulkhead RENAME copyright)
 install(DIRECTORY docs/ DESTINATION share/doc/bulkhead FILES_MATCHING PATTERN "*.md")

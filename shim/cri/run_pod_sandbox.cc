@@ -1,4 +1,3 @@
-#include "shim/cri/faults.h"
 #include "shim/cri/request.h"
 #include "shim/cri/runtime_service.h"
 #include "shim/cri/translate_pod.h"
@@ -7,26 +6,11 @@ namespace bulkhead::cri {
 
 namespace v1 = ::runtime::v1;
 
-namespace {
-
-absl::Status CheckHandler(const Node& node, const std::string& name) {
-  for (const Handler& handler : node.handlers) {
-    if (handler.name == name) return absl::OkStatus();
-  }
-  Faults faults;
-  faults.InvalidValue(Field("runtime_handler"), name, "is not the name of a configured handler");
-  return faults.status();
-}
-
-}  // namespace
-
 grpc::Status RuntimeService::RunPodSandbox(grpc::ServerContext* context,
                                            const v1::RunPodSandboxRequest* request,
                                            v1::RunPodSandboxResponse* response) {
   return calls_.Serve(context->peer(), "RunPodSandbox", [&](CallRecord& call) -> absl::Status {
     call.pod = PodName(request->config());
-    absl::Status handler = CheckHandler(backend_.node, request->runtime_handler());
-    if (!handler.ok()) return handler;
     const absl::StatusOr<spec::PodSpec> spec = ToPodSpec(*request);
     if (!spec.ok()) return spec.status();
     absl::StatusOr<std::string> id = backend_.pods->RunPodSandbox(*spec);

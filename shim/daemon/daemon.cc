@@ -11,6 +11,7 @@
 #include "shim/config/version.h"
 #include "shim/daemon/call_log.h"
 #include "shim/log/event.h"
+#include "shim/policy/profile.h"
 
 namespace bulkhead::daemon {
 
@@ -82,7 +83,11 @@ absl::Status Daemon::Serve() {
   backend.node.systemd_cgroup_driver = config_.cgroup.driver == "systemd";
   const absl::Status mapping = isolation::ProbeIdMapping(config_.daemon.data_dir);
   LOG_IF(WARNING, !mapping.ok()) << Event("no user namespaces for pods").With("reason", mapping);
-  for (cri::Handler& handler : backend.node.handlers) handler.user_namespaces = mapping.ok();
+  backend.node.handlers.clear();
+  const policy::Profiles profiles(config_);
+  for (const policy::Profile& profile : profiles.all()) {
+    backend.node.handlers.push_back({.name = profile.handler, .user_namespaces = mapping.ok()});
+  }
   backend.node.config_json = config::ToJson(config_);
   absl::StatusOr<std::unique_ptr<cri::Server>> server =
       cri::Server::Start({.socket = config_.daemon.socket, .socket_gid = config_.daemon.socket_gid},

@@ -14,6 +14,7 @@
 #include "shim/pods/pod_log.h"
 #include "shim/pods/service.h"
 #include "shim/pods/signals.h"
+#include "shim/policy/apply.h"
 
 namespace bulkhead::pods {
 namespace {
@@ -197,19 +198,32 @@ class Service::ContainerMaking {
   int32_t target_pid_ = 0;
 };
 
+absl::StatusOr<policy::Profile> Service::ProfileOf(const spec::PodSpec& pod) const {
+  absl::StatusOr<policy::Profile> profile = options_.profiles.Find(pod.runtime_handler);
+  if (profile.ok()) return profile;
+  return absl::FailedPreconditionError(
+      absl::StrCat("the sandbox's handler is configured no more: ", profile.status().message()));
+}
+
 absl::StatusOr<std::string> Service::CreateContainer(const std::string& pod_id,
                                                      const spec::ContainerSpec& spec) {
   const absl::StatusOr<std::shared_ptr<Pod>> found = registry_.Find(pod_id);
   if (!found.ok()) return found.status();
   const std::shared_ptr<Pod>& pod = *found;
-  if (spec.security.privileged && !pod->record.spec.security.privileged) {
+  const spec::PodSpec pod_spec = RecordOf(*pod).spec;
+  const absl::StatusOr<policy::Profile> profile = ProfileOf(pod_spec);
+  if (!profile.ok()) return profile.status();
+  absl::StatusOr<spec::ContainerSpec> applied = policy::Apply(*profile, pod_spec, spec);
+  if (!applied.ok()) return applied.status();
+  if (spec.security.privileged && !pod_spec.security.privileged) {
     return absl::InvalidArgumentError(
         "linux.security_context.privileged: the sandbox was not run for privileged containers");
   }
   auto container = std::make_shared<Container>();
   container->record.id = NewId();
-  container->record.spec = spec;
-  container->record.resources = spec.resources;
+  if (*applied != spec) container->record.asked = spec;
+  container->record.resources = applied->resources;
+  container->record.spec = *std::move(applied);
   container->record.created_at = Now();
   const ContainerKey key{spec.metadata.name, spec.metadata.attempt};
   {
@@ -233,9 +247,10 @@ std::optional<absl::StatusOr<std::string>> Service::JoinContainer(
     pod.changed.wait(lock, [&] { return container->removed || !container->record.removing; });
     return std::nullopt;
   }
-  if (const auto field = spec::FirstDifference(container->record.spec, spec)) {
+  const ContainerRecord& record = container->record;
+  if (const auto field = spec::FirstDifference(record.asked.value_or(record.spec), spec)) {
     return absl::AlreadyExistsError(
-        absl::StrCat("container ", container->record.id,
+        absl::StrCat("container ", record.id,
                      " of this sandbox has this name and attempt with another ", *field));
   }
   pod.changed.wait(lock, [&] { return container->made.has_value(); });

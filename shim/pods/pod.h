@@ -22,7 +22,7 @@
 
 namespace bulkhead::pods {
 
-// Guarded by its pod's mutex, but for what never changes: record.id and record.spec.
+// Guarded by its pod's mutex, but for what never changes: record.id, record.spec, record.asked.
 struct Container {
   ContainerRecord record;
   int32_t pid = 0;
@@ -43,8 +43,9 @@ struct Container {
 
 using ContainerKey = std::pair<std::string, uint32_t>;  // Name, attempt.
 
-// All is guarded by `mutex`, but for what never changes: record.id and record.spec. The mutex is
-// held for moments only, never across a call that can block; who waits for a state waits on
+// All is guarded by `mutex`, but for what never changes: record.id, record.asked and, once the
+// making has begun with the ids of its user namespace, record.spec. The mutex is held for moments
+// only, never across a call that can block; who waits for a state waits on
 // `changed`, which is notified after every change.
 struct Pod {
   std::mutex mutex;

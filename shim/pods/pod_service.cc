@@ -17,6 +17,9 @@ absl::StatusOr<std::unique_ptr<PodService>> PodService::Open(Dependencies depend
   options.data_directory = config.daemon.data_dir;
   options.cgroup_parents = {.unnamed = config.cgroup.default_parent,
                             .are_slices = config.cgroup.driver == "systemd"};
+  options.profiles = policy::Profiles(config);
+  options.first_host_id = config.isolation.first_host_id;
+  options.host_id_ranges = config.isolation.host_id_ranges;
   options.exec_output_limit = config.exec.sync_output_limit;
   options.kill_on_disconnect = config.streaming.kill_on_disconnect;
   auto service = std::make_unique<Service>(std::move(options), *std::move(host),

@@ -43,9 +43,25 @@ using nlohmann::json;
 constexpr int kVersion = 1;
 constexpr size_t kSizeLimit = size_t{64} << 20;
 
+template <typename Spec>
+json AskedToJson(const std::optional<Spec>& asked) {
+  return asked.has_value() ? spec::ToJson(*asked) : json();
+}
+
+// Records of versions without profiles have none.
+template <typename Spec, typename Read>
+absl::Status AskedFromJson(const json& from, Read read, std::optional<Spec>& asked) {
+  const auto found = from.find("asked");
+  if (found == from.end() || found->is_null()) return absl::OkStatus();
+  absl::StatusOr<Spec> spec = read(*found);
+  if (spec.ok()) asked = *std::move(spec);
+  return spec.status();
+}
+
 json ContainerToJson(const ContainerRecord& record) {
   return json{{"id", record.id},
               {"spec", spec::ToJson(record.spec)},
+              {"asked", AskedToJson(record.asked)},
               {"resources", spec::ToJson(record.resources)},
               {"phase", record.phase},
               {"removing", record.removing},
@@ -74,6 +90,8 @@ absl::StatusOr<ContainerRecord> ContainerFromJson(const json& from) {
   ContainerRecord record;
   record.spec = *std::move(spec);
   record.resources = *std::move(resources);
+  absl::Status asked = AskedFromJson(from, spec::ContainerSpecFromJson, record.asked);
+  if (!asked.ok()) return asked;
   from.at("id").get_to(record.id);
   from.at("phase").get_to(record.phase);
   from.at("removing").get_to(record.removing);
@@ -106,6 +124,8 @@ absl::StatusOr<PodRecord> PodFromJson(const json& from) {
     if (!resources.ok()) return resources.status();
     record.resources = *std::move(resources);
   }
+  absl::Status asked = AskedFromJson(from, spec::PodSpecFromJson, record.asked);
+  if (!asked.ok()) return asked;
   from.at("id").get_to(record.id);
   from.at("phase").get_to(record.phase);
   from.at("stopping").get_to(record.stopping);
@@ -144,6 +164,7 @@ json ToJson(const PodFile& file) {
   json to{{"version", kVersion},
           {"id", file.pod.id},
           {"spec", spec::ToJson(file.pod.spec)},
+          {"asked", AskedToJson(file.pod.asked)},
           {"resources", spec::ToJson(file.pod.resources)},
           {"phase", file.pod.phase},
           {"stopping", file.pod.stopping},

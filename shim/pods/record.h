@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,10 @@ enum class ContainerPhase { kMaking, kCreated, kStarting, kRunning, kExited };
 
 struct ContainerRecord {
   std::string id;
-  spec::ContainerSpec spec;   // As asked at creation.
+  spec::ContainerSpec spec;   // As its handler's profile has it carried out.
   spec::Resources resources;  // As updated since.
+  // As asked at creation, where that differs; tells a repeat of the creation.
+  std::optional<spec::ContainerSpec> asked;
   ContainerPhase phase = ContainerPhase::kMaking;
   bool removing = false;   // To be finished after a crash.
   int64_t created_at = 0;  // Nanoseconds since the epoch, like the other two.
@@ -51,8 +54,10 @@ struct ContainerRecord {
 
 struct PodRecord {
   std::string id;
-  spec::PodSpec spec;            // As asked.
-  spec::PodResources resources;  // As updated since.
+  // As its handler's profile has it carried out, with the ids of its user namespace.
+  spec::PodSpec spec;
+  std::optional<spec::PodSpec> asked;  // As in ContainerRecord.
+  spec::PodResources resources;        // As updated since.
   PodPhase phase = PodPhase::kMaking;
   bool stopping = false;  // Both to be finished after a crash.
   bool removing = false;

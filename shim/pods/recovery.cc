@@ -56,6 +56,8 @@ class Service::Recovery {
     if (!file.ok()) {
       // Nothing is known for certain, so nothing is touched.
       unreadable_ = true;
+      service_.host_ids_.Close("the user namespace's ids of sandbox " + id +
+                               " are not known: its record cannot be read");
       Report(id, "read a pod's record", file.status());
       return;
     }
@@ -63,6 +65,10 @@ class Service::Recovery {
     pod->record = std::move(file->pod);
     // All claims before the first undoing, which would take what another pod relies on.
     service_.cgroups_.Claim(pod->record.id, pod->record.made_cgroups);
+    const spec::NamespaceOptions& namespaces = pod->record.spec.security.namespaces;
+    if (const spec::UserNamespace* own = spec::OwnUserNamespace(namespaces)) {
+      service_.host_ids_.Keep(pod->record.id, *own);
+    }
     found_.push_back({std::move(pod), std::move(file->containers), absl::OkStatus()});
   }
 

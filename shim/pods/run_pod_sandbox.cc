@@ -19,6 +19,7 @@
 #include "shim/pods/pod_log.h"
 #include "shim/pods/pod_network_request.h"
 #include "shim/pods/service.h"
+#include "shim/policy/apply.h"
 
 namespace bulkhead::pods {
 
@@ -169,10 +170,17 @@ class Service::SandboxMaking {
 };
 
 absl::StatusOr<std::string> Service::RunPodSandbox(const spec::PodSpec& spec) {
+  const absl::StatusOr<policy::Profile> profile = options_.profiles.Find(spec.runtime_handler);
+  if (!profile.ok()) return profile.status();
+  const absl::StatusOr<spec::PodSpec> applied = policy::Apply(*profile, spec);
+  if (!applied.ok()) return applied.status();
+  const absl::Status apart = host_ids_.CheckApart(spec.security.namespaces);
+  if (!apart.ok()) return apart;
   while (true) {
     auto pod = std::make_shared<Pod>();
     pod->record.id = NewId();
-    pod->record.spec = spec;
+    pod->record.spec = *applied;
+    if (*applied != spec) pod->record.asked = spec;
     pod->record.resources = spec.resources;
     pod->record.created_at = Now();
     absl::StatusOr<std::string> cgroup = PodCgroup(spec, pod->record.id, options_.cgroup_parents);
@@ -186,8 +194,18 @@ absl::StatusOr<std::string> Service::RunPodSandbox(const spec::PodSpec& spec) {
   }
 }
 
+absl::Status Service::GiveHostIds(Pod& pod) {
+  if (!policy::NeedsHostIds(pod.record.spec)) return absl::OkStatus();
+  absl::StatusOr<spec::UserNamespace> space = host_ids_.Take(pod.record.id);
+  if (!space.ok()) return space.status();
+  const std::lock_guard lock(pod.mutex);
+  pod.record.spec.security.namespaces.user = *std::move(space);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::string> Service::MakePod(const std::shared_ptr<Pod>& pod) {
-  absl::Status status = SandboxMaking(*this, pod).Run();
+  absl::Status status = GiveHostIds(*pod);
+  if (status.ok()) status = SandboxMaking(*this, pod).Run();
   if (status.ok()) {
     std::unique_lock lock(pod->mutex);
     pod->record.phase = PodPhase::kReady;
@@ -222,10 +240,10 @@ std::optional<absl::StatusOr<std::string>> Service::JoinPod(Pod& pod, const spec
   std::unique_lock lock(pod.mutex);
   pod.changed.wait(lock, [&] { return !pod.record.removing || pod.removed; });
   if (pod.made.has_value() && pod.removed) return std::nullopt;
-  if (const auto field = spec::FirstDifference(pod.record.spec, spec)) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("sandbox ", pod.record.id,
-                     " has this name, namespace, uid and attempt with another ", *field));
+  const PodRecord& record = pod.record;
+  if (const auto field = spec::FirstDifference(record.asked.value_or(record.spec), spec)) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        "sandbox ", record.id, " has this name, namespace, uid and attempt with another ", *field));
   }
   pod.changed.wait(lock, [&] { return pod.made.has_value(); });
   if (!pod.made->ok()) return *pod.made;

@@ -14,6 +14,7 @@ Service::Service(Options options, std::shared_ptr<Host> host, std::shared_ptr<Im
       images_(std::move(images)),
       network_(network),
       records_(options_.state_directory + "/pods"),
+      host_ids_(options_.first_host_id, options_.host_id_ranges),
       leaves_(std::make_shared<ExecLeaves>(host_)),
       settling_(2),
       retries_(2, options_.retry_pauses) {}

@@ -18,6 +18,8 @@
 #include "shim/pods/pod_service.h"
 #include "shim/pods/record.h"
 #include "shim/pods/registry.h"
+#include "shim/policy/host_ids.h"
+#include "shim/policy/profile.h"
 
 namespace bulkhead::pods {
 
@@ -32,6 +34,10 @@ class Service : public PodService {
     std::string state_directory;  // tmpfs
     std::string data_directory;   // disk
     CgroupParents cgroup_parents;
+    policy::Profiles profiles;
+    // What user namespaces get that pods did not ask for (policy::HostIds).
+    uint32_t first_host_id = 0x70000000;
+    uint32_t host_id_ranges = 1024;
     // Of standard output and standard error together.
     size_t exec_output_limit = CapturedOutput::kLimit;
     // Whether a command is killed when its client goes.
@@ -90,9 +96,13 @@ class Service : public PodService {
   void Shutdown() override;
 
  private:
-  class SandboxMaking;    // run_pod_sandbox.cc
+  class SandboxMaking;  // run_pod_sandbox.cc
+  // Gives a user namespace that has no maps its ids, before anything is made of it.
+  absl::Status GiveHostIds(Pod& pod);
   class ContainerMaking;  // create_container.cc
-  class Recovery;         // recovery.cc
+  // Of the sandbox's handler. FAILED_PRECONDITION when the configuration has it no more.
+  absl::StatusOr<policy::Profile> ProfileOf(const spec::PodSpec& pod) const;
+  class Recovery;  // recovery.cc
 
   // service.cc: small things that every verb needs.
   std::string DirectoryOf(const Pod& pod) const { return records_.DirectoryOf(pod.record.id); }
@@ -222,6 +232,7 @@ class Service : public PodService {
   network::Network* const network_;
   const RecordStore records_;
   CgroupClaims cgroups_;
+  policy::HostIds host_ids_;
   // Commands can outlive the service in their clients' hands.
   const std::shared_ptr<ExecLeaves> leaves_;
   Registry registry_;

@@ -15,6 +15,7 @@ absl::Status Service::TearDownPod(Pod& pod) {
   first.Update(ReleaseNetwork(record.id, record.network_namespace));
   // The record goes last: while it is there, a restart tries again.
   if (first.ok()) first.Update(RemoveRecord(pod));
+  if (first.ok()) host_ids_.Release(record.id);
   return first;
 }
 

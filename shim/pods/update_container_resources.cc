@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/kernel/status.h"
 #include "shim/pods/service.h"
+#include "shim/policy/apply.h"
 
 namespace bulkhead::pods {
 namespace {
@@ -41,6 +42,10 @@ absl::Status Service::UpdateContainerResources(const std::string& id,
     return absl::FailedPreconditionError(
         absl::StrCat("container ", record.id, " is neither created nor running"));
   }
+  const absl::StatusOr<policy::Profile> profile = ProfileOf(RecordOf(pod).spec);
+  if (!profile.ok()) return profile.status();
+  const absl::Status allowed = policy::CheckUpdate(*profile, resources);
+  if (!allowed.ok()) return allowed;
   const absl::Status set = host_->SetResources(record.cgroup, resources);
   if (!set.ok()) return Annotate(set, "update resources");
   {

@@ -180,18 +180,6 @@ TEST_F(CriServer, LogsWhoAskedForWhichPod) {
   EXPECT_TRUE(record.status.ok());
 }
 
-TEST_F(CriServer, RefusesAHandlerThatIsNotConfigured) {
-  v1::RunPodSandboxRequest request;
-  request.mutable_config()->mutable_metadata()->set_name("web");
-  request.mutable_config()->mutable_metadata()->set_namespace_("default");
-  request.set_runtime_handler("gvisor");
-  v1::RunPodSandboxResponse response;
-  const grpc::Status status = Call(&v1::RuntimeService::Stub::RunPodSandbox, request, response);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_EQ(status.error_message(),
-            "runtime_handler: value \"gvisor\" is not the name of a configured handler");
-}
-
 TEST_F(CriServer, LogsNothingOfAnEnvironment) {
   v1::CreateContainerRequest request;
   request.set_pod_sandbox_id("p1");

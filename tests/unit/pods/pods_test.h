@@ -47,7 +47,9 @@ class PodsTest : public ::testing::Test {
   void ExpectNothingLeft();
 
   std::string root_;
-  bool kill_on_disconnect_ = false;  // Of the next Restart.
+  // Of the next Restart.
+  bool kill_on_disconnect_ = false;
+  config::Config config_;
   Steps steps_;
   std::shared_ptr<FakeHost> host_ = std::make_shared<FakeHost>(steps_);
   std::shared_ptr<FakeImages> images_ = std::make_shared<FakeImages>(steps_);

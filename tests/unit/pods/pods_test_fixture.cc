@@ -27,6 +27,9 @@ Service& PodsTest::Restart() {
   Service::Options options;
   options.state_directory = root_ + "/state";
   options.data_directory = root_ + "/data";
+  options.profiles = policy::Profiles(config_);
+  options.first_host_id = config_.isolation.first_host_id;
+  options.host_id_ranges = config_.isolation.host_id_ranges;
   options.kill_on_disconnect = kill_on_disconnect_;
   options.answer_bound = std::chrono::milliseconds(50);
   options.kill_bound = std::chrono::milliseconds(1000);
