@@ -125,6 +125,16 @@ void FindOpenFiles(const config::Config& config, CheckFacts& facts) {
   if (facts.daemon_runs) facts.open_files = limit;
 }
 
+void FindHostIds(const config::IsolationConfig& config, CheckFacts& facts) {
+  constexpr uint64_t kEach = 65536;
+  facts.first_host_id = config.first_host_id;
+  facts.host_ids_end = config.first_host_id + config.host_id_ranges * kEach;
+  for (const char* path : {"/etc/subuid", "/etc/subgid"}) {
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);) facts.subordinate_ids.push_back(line);
+  }
+}
+
 absl::StatusOr<CheckFacts> GatherFacts(const config::Config& config) {
   CheckFacts facts;
   absl::StatusOr<isolation::HostFacts> host = isolation::ProbeHost();
@@ -140,6 +150,7 @@ absl::StatusOr<CheckFacts> GatherFacts(const config::Config& config) {
     facts.supervisor_problem = Problem(ErrnoStatus(errno, config.daemon.supervisor));
   }
   facts.swap = isolation::IsSwapInUse();
+  FindHostIds(config.isolation, facts);
   FindOpenFiles(config, facts);
   ReadSysctls(facts);
   return facts;

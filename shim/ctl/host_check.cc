@@ -134,6 +134,24 @@ void CheckFileSystems(const CheckFacts& facts, std::vector<Finding>& findings) {
                     "put daemon.state_dir on a tmpfs: it must not outlive a reboot"));
 }
 
+bool HasHostIds(const std::string& line, const CheckFacts& facts) {
+  const std::vector<absl::string_view> fields = absl::StrSplit(line, ':');
+  uint64_t first = 0, count = 0;
+  return fields.size() == 3 && absl::SimpleAtoi(fields[1], &first) &&
+         absl::SimpleAtoi(fields[2], &count) && first < facts.host_ids_end &&
+         first + count > facts.first_host_id;
+}
+
+Finding CheckHostIds(const CheckFacts& facts) {
+  constexpr char kSubject[] = "ids of hardened pods";
+  for (const std::string& line : facts.subordinate_ids) {
+    if (!HasHostIds(line, facts)) continue;
+    return Warning(kSubject, absl::StrCat("some are given by subuid(5) or subgid(5): ", line),
+                   "set isolation.first_host_id where nobody else has ids");
+  }
+  return Ok(kSubject, absl::StrCat("from ", facts.first_host_id, ", before ", facts.host_ids_end));
+}
+
 Finding CheckDescriptors(const CheckFacts& facts) {
   constexpr uint64_t kOwn = 256, kEach = 8;  // Of the daemon itself; at most, of a pod.
   constexpr uint64_t kKubeletsPods = 110;    // maxPods, unless configured.
@@ -216,6 +234,7 @@ std::vector<Finding> CheckHost(const CheckFacts& facts) {
   findings.push_back(CheckDriver(facts));
   CheckSecurity(facts, findings);
   CheckFileSystems(facts, findings);
+  findings.push_back(CheckHostIds(facts));
   findings.push_back(CheckDescriptors(facts));
   CheckRest(facts, findings);
   for (const WantedSysctl& wanted : kSysctls) findings.push_back(CheckSysctl(facts, wanted));

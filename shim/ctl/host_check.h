@@ -22,6 +22,11 @@ struct CheckFacts {
   std::string network_problem;
   std::string network;
   std::string supervisor_problem;  // Why the supervisor's program cannot be used.
+  // The ids that hardened pods get, the last one not among them; the lines of subuid(5) and
+  // subgid(5), which are other people's.
+  uint64_t first_host_id = 0;
+  uint64_t host_ids_end = 0;
+  std::vector<std::string> subordinate_ids;
   bool state_on_tmpfs = true;
   bool swap = false;
   uint64_t open_files = 0;  // The running daemon's limit, else that of this process.

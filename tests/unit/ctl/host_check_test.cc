@@ -21,6 +21,9 @@ CheckFacts FitHost() {
   facts.host.seccomp = facts.host.sys_resource = facts.host.systemd = true;
   facts.cgroup_driver = "systemd";
   facts.network = "/etc/cni/net.d/10-net.conflist";
+  facts.first_host_id = 0x70000000;
+  facts.host_ids_end = 0x74000000;
+  facts.subordinate_ids = {"kubelet:65536:7208960", "# none", ""};
   facts.open_files = 1'048'576;
   facts.daemon_runs = true;
   for (const std::string& name : CheckedSysctls()) facts.sysctls[name] = "4194304";
@@ -63,6 +66,15 @@ TEST(CheckHost, RefusesKernelsOlderThanThoseTested) {
   for (const char* release : {"6.0.9", "5.15.0", "strange"}) {
     facts.host.kernel_release = release;
     ExpectFailure(facts, "kernel");
+  }
+}
+
+TEST(CheckHost, TellsWhoElseHasTheIdsOfHardenedPods) {
+  for (const char* line : {"kubelet:1879048192:65536", "alice:1000000:4000000000"}) {
+    CheckFacts facts = FitHost();
+    facts.subordinate_ids.push_back(line);
+    ExpectWarning(facts, "ids of hardened pods");
+    EXPECT_THAT(Of(facts, "ids of hardened pods").found, HasSubstr(line));
   }
 }
 
