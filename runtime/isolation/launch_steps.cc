@@ -23,19 +23,32 @@ namespace {
 // What changes while the steps run.
 struct Progress {
   int control = -1;
+  int apparmor = -1;  // See OpenAppArmorInside; -1 without a profile.
   bool directory_entered = false;
 };
 
-// The control socket becomes descriptor 3 and everything above is closed: a child may wait long
-// for its release and must hold no pipe of another container open, nor take anything of the
-// supervisor's along (CVE-2024-21626).
+// Keeps a descriptor at the given number, which must not be that of one still to be kept.
+Outcome MoveTo(int number, int& fd) {
+  if (fd < 0 || fd == number) return {};
+  const Outcome outcome = FromResult(dup3(fd, number, O_CLOEXEC));
+  fd = number;
+  return outcome;
+}
+
+// The control socket becomes descriptor 3, AppArmor's attribute 4, and everything else above the
+// standard streams is closed: a child may wait long for its release and must hold no pipe of
+// another container open, nor take anything of the supervisor's along (CVE-2024-21626).
 Outcome CloseDescriptors(Progress& progress) {
-  constexpr int kControl = 3;
-  if (progress.control != kControl && dup3(progress.control, kControl, O_CLOEXEC) < 0) {
-    return FromResult(-1);
+  constexpr int kControl = 3, kAppArmor = 4;
+  // Out of the way of the first.
+  if (progress.apparmor >= 0 && progress.apparmor <= kAppArmor) {
+    progress.apparmor = fcntl(progress.apparmor, F_DUPFD_CLOEXEC, kAppArmor + 1);
+    if (progress.apparmor < 0) return FromResult(-1);
   }
-  progress.control = kControl;
-  return FromResult(syscall(SYS_close_range, kControl + 1, ~0U, 0));
+  if (Outcome outcome = MoveTo(kControl, progress.control); !outcome.ok()) return outcome;
+  if (Outcome outcome = MoveTo(kAppArmor, progress.apparmor); !outcome.ok()) return outcome;
+  const int kept = progress.apparmor < 0 ? kControl : kAppArmor;
+  return FromResult(syscall(SYS_close_range, kept + 1, ~0U, 0));
 }
 
 Outcome SetUmask(const LaunchSlices& slices) {
@@ -70,8 +83,9 @@ constexpr Step kSteps[] = {
      [](const S& s, Progress&) { return MaskPathsInside(s.late_mounts.masked_paths); }},
     {"read-only root", [](const S& s, Progress&) { return ReadOnlyRootInside(s.late_mounts); }},
     {"standard streams", [](const S& s, Progress&) { return SetStreamsInside(s.streams); }},
-    // The last that the host's superuser does: a hard limit may need CAP_SYS_RESOURCE there.
+    // By the host's superuser: a hard limit may need CAP_SYS_RESOURCE there.
     {"resource limits", [](const S& s, Progress&) { return SetRlimitsInside(*s.rlimits); }},
+    {"AppArmor", [](const S& s, Progress& p) { return OpenAppArmorInside(s.lsm, p.apparmor); }},
     {"enter user namespace",
      [](const S& s, Progress&) { return EnterUserNamespaceInside(s.namespaces); }},
     {"new session keyring", [](const S&, Progress&) { return NewSessionKeyringInside(); }},
@@ -96,6 +110,8 @@ constexpr Step kSteps[] = {
 
 // After the release.
 constexpr Step kLastSteps[] = {
+    {"AppArmor profile",
+     [](const S& s, Progress& p) { return SetAppArmorInside(s.lsm, p.apparmor); }},
     // With no_new_privs it comes last: the filter need not allow any step above.
     {"seccomp", [](const S& s, Progress&) { return SeccompIf(s, true); }},
     {"exec", [](const S& s, Progress&) { return ExecuteInside(s.program); }},

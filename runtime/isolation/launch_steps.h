@@ -7,6 +7,7 @@
 #include "google/protobuf/repeated_field.h"
 #include "proto/plan.pb.h"
 #include "runtime/isolation/late_mounts.h"
+#include "runtime/isolation/lsm.h"
 #include "runtime/isolation/namespaces.h"
 #include "runtime/isolation/program.h"
 #include "runtime/isolation/terminal.h"
@@ -21,6 +22,7 @@ struct LaunchSlices {
   StreamSlice streams;
   LateMountSlice late_mounts;
   ProgramSlice program;
+  LsmSlice lsm;
   const google::protobuf::RepeatedPtrField<plan::Rlimit>* rlimits = nullptr;
   const plan::CredentialsPlan* credentials = nullptr;
   const plan::SeccompPlan* seccomp = nullptr;

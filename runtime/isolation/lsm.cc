@@ -1,26 +1,61 @@
 #include "runtime/isolation/lsm.h"
 
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
+#include "runtime/isolation/apparmor.h"
+#include "runtime/kernel/file.h"
+#include "runtime/kernel/path.h"
 
 namespace bulkhead::isolation {
+namespace {
 
-absl::Status CheckLsm(const spec::SecurityContext& security, const HostFacts& host) {
-  using Type = spec::SecurityProfile::Type;
-  const spec::SecurityProfile& apparmor = security.apparmor;
-  if (!security.privileged && apparmor.type == Type::kLocalhost && !host.apparmor) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("apparmor: profile \"", apparmor.localhost_ref,
-                     "\" is asked, but AppArmor is not enabled on this host"));
-  }
-  const bool explicit_profile =
-      apparmor.type == Type::kLocalhost || apparmor.type == Type::kRuntimeDefault;
-  if (!security.privileged && explicit_profile && host.apparmor) {
-    return absl::UnimplementedError("apparmor: profiles are not applied by this version yet");
-  }
+// Before the profile's name, in what is written to the kernel: apply it at the next exec.
+constexpr char kOnExec[] = "exec ";
+
+}  // namespace
+
+absl::StatusOr<plan::LsmPlan> PlanLsm(const spec::SecurityContext& security,
+                                      const HostFacts& host) {
+  absl::StatusOr<std::string> profile = PlanAppArmor(security, host);
+  if (!profile.ok()) return profile.status();
   if (security.selinux.has_value() && host.selinux) {
     return absl::UnimplementedError("selinux_options: labels are not set by this version yet");
   }
-  return absl::OkStatus();
+  plan::LsmPlan plan;
+  plan.set_apparmor_profile(*std::move(profile));
+  return plan;
+}
+
+LsmSlice LsmOutside(const plan::LsmPlan& plan, int procfs) {
+  LsmSlice slice{.procfs = procfs};
+  if (!plan.apparmor_profile().empty()) {
+    slice.apparmor_command = absl::StrCat(kOnExec, plan.apparmor_profile());
+  }
+  return slice;
+}
+
+Outcome OpenAppArmorInside(const LsmSlice& slice, int& attribute) {
+  if (slice.apparmor_command.empty()) return {};
+  constexpr char kPath[] = "thread-self/attr/apparmor/exec";
+  const int file = Openat2(slice.procfs, kPath, O_WRONLY | O_CLOEXEC, 0,
+                           RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
+  if (file < 0) return {.error = -file, .subject = kPath};
+  if (!IsOnProcfs(file)) return {.error = EXDEV, .subject = kPath};
+  attribute = file;
+  return {};
+}
+
+Outcome SetAppArmorInside(const LsmSlice& slice, int attribute) {
+  const std::string& command = slice.apparmor_command;
+  if (command.empty()) return {};
+  return FromResult(write(attribute, command.data(), command.size()),
+                    command.c_str() + sizeof(kOnExec) - 1);
 }
 
 }  // namespace bulkhead::isolation

@@ -68,7 +68,10 @@ absl::StatusOr<std::vector<std::string>> AddCommon(const LaunchPlanInput& input,
   *plan.mutable_seccomp() = std::move(seccomp->plan);
   *plan.add_rlimits() = OpenFiles(input.host);
   plan.set_oom_score_adj(static_cast<int32_t>(input.spec.resources.oom_score_adj));
-  if (absl::Status s = CheckLsm(input.spec.security, input.host); !s.ok()) return s;
+  absl::StatusOr<plan::LsmPlan> lsm =
+      input.kept_lsm ? *input.kept_lsm : PlanLsm(input.spec.security, input.host);
+  if (!lsm.ok()) return lsm.status();
+  *plan.mutable_lsm() = *std::move(lsm);
   return std::move(seccomp->unknown_calls);
 }
 

@@ -152,6 +152,17 @@ spec::SecurityProfile ToSeccomp(const Context& context, const Field& field, Faul
   return profile;
 }
 
+// critest gives the name with the prefix of the deprecated field, which the peers take off.
+spec::SecurityProfile ToAppArmor(const v1::SecurityProfile& apparmor, const Field& field,
+                                 Faults& faults) {
+  spec::SecurityProfile profile = ToProfile(apparmor, field, faults);
+  absl::string_view name = profile.localhost_ref;
+  if (!absl::ConsumePrefix(&name, "localhost/")) return profile;
+  faults.NotEmpty(field.Member("localhost_ref"), name);
+  profile.localhost_ref = std::string(name);
+  return profile;
+}
+
 std::optional<spec::SelinuxOptions> ToSelinux(const v1::SELinuxOption& options) {
   spec::SelinuxOptions selinux{.user = options.user(),
                                .role = options.role(),
@@ -206,7 +217,7 @@ spec::SecurityContext ToCommon(const Context& context, const Field& field, Fault
           context.supplemental_groups_policy(), field.Member("supplemental_groups_policy"), faults),
       .seccomp = ToSeccomp(context, field, faults),
       .apparmor = context.has_apparmor()
-                      ? ToProfile(context.apparmor(), field.Member("apparmor"), faults)
+                      ? ToAppArmor(context.apparmor(), field.Member("apparmor"), faults)
                       : spec::SecurityProfile(),
   };
 }

@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "runtime/isolation/apparmor.h"
 #include "runtime/isolation/id_map.h"
 #include "runtime/isolation/swap.h"
 #include "runtime/kernel/file.h"
@@ -148,6 +149,9 @@ absl::StatusOr<CheckFacts> GatherFacts(const config::Config& config) {
   facts.network = network.file;
   if (access(config.daemon.supervisor.c_str(), R_OK | X_OK) != 0) {
     facts.supervisor_problem = Problem(ErrnoStatus(errno, config.daemon.supervisor));
+  }
+  if (facts.host.apparmor && access(isolation::kAppArmorParser, X_OK) != 0) {
+    facts.apparmor_problem = Problem(ErrnoStatus(errno, isolation::kAppArmorParser));
   }
   facts.swap = isolation::IsSwapInUse();
   FindHostIds(config.isolation, facts);

@@ -107,6 +107,13 @@ void CheckSecurity(const CheckFacts& facts, std::vector<Finding>& findings) {
   if (host.selinux) modules.push_back("selinux");
   findings.push_back(
       Ok("security modules", modules.empty() ? "none" : absl::StrJoin(modules, " ")));
+  if (host.apparmor) {
+    findings.push_back(facts.apparmor_problem.empty()
+                           ? Ok("apparmor", "profiles can be loaded")
+                           : Failure("apparmor", facts.apparmor_problem,
+                                     "install the package apparmor: the default profile cannot be "
+                                     "loaded, and containers that need it are refused"));
+  }
   if (host.sys_resource) {
     findings.push_back(Ok("capabilities", "with CAP_SYS_RESOURCE"));
   } else {

@@ -27,6 +27,8 @@ struct CheckFacts {
   uint64_t first_host_id = 0;
   uint64_t host_ids_end = 0;
   std::vector<std::string> subordinate_ids;
+  // Why AppArmor's profiles cannot be loaded on a host that has it enabled.
+  std::string apparmor_problem;
   bool state_on_tmpfs = true;
   bool swap = false;
   uint64_t open_files = 0;  // The running daemon's limit, else that of this process.

@@ -183,6 +183,7 @@ class Service::ContainerMaking {
     const std::lock_guard lock(pod_.mutex);
     container_.record.user = launched->user;
     container_.record.seccomp_kept = true;
+    container_.record.apparmor_profile = launched->apparmor_profile;
     container_.pid = launched->pid;
     return absl::OkStatus();
   }

@@ -49,6 +49,7 @@ struct ContainerLaunch {
 struct LaunchedContainer {
   int32_t pid = 0;
   isolation::ResolvedUser user;
+  std::string apparmor_profile;
 };
 
 // A command started in a running container.

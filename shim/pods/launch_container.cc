@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "runtime/isolation/apparmor.h"
 #include "runtime/isolation/plan_root.h"
 #include "runtime/kernel/status.h"
 #include "runtime/supervisor/protocol.h"
@@ -65,7 +66,7 @@ void LogUnknownCalls(const ContainerRecord& container, const std::vector<std::st
 }  // namespace
 
 absl::StatusOr<UniqueFd> SupervisorConnection::PrepareRoot(const ContainerLaunch& launch) {
-  if (!launch.volume_layers.empty() && hello().protocol() < supervisor::kProtocolImageVolumes) {
+  if (!launch.volume_layers.empty() && protocol_ < supervisor::kProtocolImageVolumes) {
     return absl::FailedPreconditionError("the supervisor is of a version without image volumes");
   }
   absl::StatusOr<Volumes> volumes =
@@ -100,6 +101,10 @@ absl::StatusOr<UniqueFd> SupervisorConnection::PrepareRoot(const ContainerLaunch
 absl::StatusOr<LaunchedContainer> SupervisorConnection::CreateContainer(
     const ContainerLaunch& launch) {
   const ContainerRecord& container = launch.container;
+  const auto apparmor = isolation::PlanAppArmor(container.spec.security, context_.facts);
+  if (!apparmor.ok()) return apparmor.status();
+  const absl::Status loaded = context_.apparmor->Require(*apparmor);
+  if (!loaded.ok()) return loaded;
   const absl::StatusOr<UniqueFd> root = PrepareRoot(launch);
   if (!root.ok()) return Annotate(root.status(), "prepare the root file system");
   const absl::StatusOr<isolation::ResolvedUser> user = isolation::ResolveUser(
@@ -125,6 +130,7 @@ absl::StatusOr<LaunchedContainer> SupervisorConnection::CreateContainer(
   }
   absl::StatusOr<isolation::PlannedLaunch> planned = isolation::PlanLaunch(input);
   if (!planned.ok()) return planned.status();
+  if (absl::Status known = CheckLsm(planned->plan.lsm()); !known.ok()) return known;
   LogUnknownCalls(container, planned->unknown_calls);
   const absl::Status kept = WriteSeccompFile(launch.seccomp_file, planned->plan.seccomp());
   if (!kept.ok()) return Annotate(kept, "keep the system-call filter");
@@ -140,7 +146,9 @@ absl::StatusOr<LaunchedContainer> SupervisorConnection::CreateContainer(
   *request.mutable_create_container()->mutable_plan() = std::move(planned->plan);
   const auto response = client_->Call(std::move(request), *std::move(fds), kCallTimeout);
   if (!response.ok()) return Annotate(response.status(), "create container");
-  return LaunchedContainer{.pid = response->reply.create_container().pid(), .user = *user};
+  return LaunchedContainer{.pid = response->reply.create_container().pid(),
+                           .user = *user,
+                           .apparmor_profile = *apparmor};
 }
 
 }  // namespace bulkhead::pods

@@ -48,6 +48,9 @@ absl::StatusOr<StartedExec> SupervisorConnection::Exec(ExecStart start) {
     if (!seccomp.ok()) return seccomp.status();
     input.kept_seccomp = *std::move(seccomp);
   }
+  const absl::Status loaded = context_.apparmor->Require(start.container.apparmor_profile);
+  if (!loaded.ok()) return loaded;
+  input.kept_lsm.emplace().set_apparmor_profile(start.container.apparmor_profile);
   const std::string& cgroup = start.container.cgroup;
   absl::StatusOr<isolation::PlannedExec> planned = isolation::PlanExec(
       {.container = input,
@@ -59,6 +62,7 @@ absl::StatusOr<StartedExec> SupervisorConnection::Exec(ExecStart start) {
        .cgroup = start.leaf.empty() ? context_.cgroups->JoinPaths(cgroup)
                                     : context_.cgroups->ExecJoinPaths(cgroup, start.leaf)});
   if (!planned.ok()) return planned.status();
+  if (absl::Status known = CheckLsm(planned->plan.lsm()); !known.ok()) return known;
   absl::StatusOr<std::vector<UniqueFd>> given = DuplicateStreams(streams);
   if (!given.ok()) return given.status();
   auto fds = isolation::OpenDescriptors(planned->descriptors, {}, *std::move(given));

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/isolation/apparmor.h"
 #include "runtime/isolation/devices.h"
 #include "runtime/isolation/systemd_bus.h"
 #include "runtime/isolation/systemd_cgroup.h"
@@ -22,6 +23,7 @@
 #include "runtime/supervisor/place_holder.h"
 #include "runtime/supervisor/socket_address.h"
 #include "runtime/supervisor/upgrade.h"
+#include "shim/log/event.h"
 #include "shim/network/localhost.h"
 #include "shim/network/netns.h"
 #include "shim/pods/files.h"
@@ -150,6 +152,12 @@ absl::StatusOr<std::unique_ptr<LinuxHost>> LinuxHost::Open(const config::Config&
   if (!cgroups.ok()) return cgroups.status();
   context.cgroups = *std::move(cgroups);
   context.seccomp = std::make_unique<isolation::SeccompCompiler>();
+  context.apparmor = std::make_unique<AppArmorProfiles>();
+  if (context.facts.apparmor) {
+    const absl::Status loaded = context.apparmor->Require(isolation::kDefaultAppArmorProfile);
+    // Containers that need it are refused, until it can be loaded.
+    LOG_IF(WARNING, !loaded.ok()) << Event("no default AppArmor profile").With("reason", loaded);
+  }
   if (!context.facts.cgroup.v1.empty()) {
     context.supervisors_cgroup =
         absl::StrCat(OwnCgroup(context.facts.cgroup), "/", config.cgroup.supervisors);
@@ -203,6 +211,9 @@ absl::StatusOr<std::shared_ptr<PodSupervisor>> LinuxHost::ConnectSupervisor(
   // The older build goes on; a security fix has not reached this pod, which is worth a line.
   LOG_IF(WARNING, !upgraded.ok()) << "supervisor keeps its build socket=" << socket
                                   << " error=" << upgraded.status();
+  if (!upgraded.value_or(false)) return connection;
+  const absl::Status renewed = connection->Renew(kGreetTimeout);
+  if (!renewed.ok()) return absl::UnavailableError(renewed.message());
   return connection;
 }
 

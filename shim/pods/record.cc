@@ -79,7 +79,8 @@ json ContainerToJson(const ContainerRecord& record) {
               {"user", record.user},
               {"stop_signal", record.stop_signal},
               {"cgroup", record.cgroup},
-              {"seccomp_kept", record.seccomp_kept}};
+              {"seccomp_kept", record.seccomp_kept},
+              {"apparmor_profile", record.apparmor_profile}};
 }
 
 absl::StatusOr<ContainerRecord> ContainerFromJson(const json& from) {
@@ -110,6 +111,7 @@ absl::StatusOr<ContainerRecord> ContainerFromJson(const json& from) {
   from.at("cgroup").get_to(record.cgroup);
   record.volume_images = from.value("volume_images", record.volume_images);
   record.seccomp_kept = from.value("seccomp_kept", false);
+  record.apparmor_profile = from.value("apparmor_profile", "");
   return record;
 }
 

@@ -50,6 +50,8 @@ struct ContainerRecord {
   // Its filter lies in a file of its own (Service::SeccompFileOf). False for a container of an
   // earlier version, whose filter follows from its spec.
   bool seccomp_kept = false;
+  // That it was launched with, for its execs; empty: none.
+  std::string apparmor_profile;
 };
 
 struct PodRecord {

@@ -50,11 +50,26 @@ SupervisorConnection::SupervisorConnection(const PlanContext& context,
     : context_(context),
       client_(std::move(client)),
       execs_(std::move(execs)),
-      process_(std::move(process)) {}
+      process_(std::move(process)),
+      // Without a client it is one that did not greet, only to be ended.
+      protocol_(client_ != nullptr ? client_->hello().protocol() : 0) {}
+
+absl::Status SupervisorConnection::Renew(std::chrono::milliseconds timeout) {
+  const auto hello = Hello(timeout);
+  if (hello.ok()) protocol_ = hello->protocol();
+  return hello.status();
+}
+
+absl::Status SupervisorConnection::CheckLsm(const plan::LsmPlan& plan) const {
+  if (plan.apparmor_profile().empty() || protocol_ >= supervisor::kProtocolLsm) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError("the supervisor is of a version without AppArmor");
+}
 
 absl::StatusOr<int32_t> SupervisorConnection::SetUp(PodSetup setup) {
   const bool user_namespace = spec::OwnUserNamespace(setup.pod.spec.security.namespaces) != nullptr;
-  if (user_namespace && hello().protocol() < supervisor::kProtocolUserNamespaces) {
+  if (user_namespace && protocol_ < supervisor::kProtocolUserNamespaces) {
     return absl::FailedPreconditionError("the supervisor is of a version without user namespaces");
   }
   isolation::PodInput input{.spec = setup.pod.spec,

@@ -10,6 +10,7 @@
 #include "runtime/isolation/plan_launch.h"
 #include "runtime/isolation/seccomp.h"
 #include "runtime/supervisor/client.h"
+#include "shim/pods/apparmor_profiles.h"
 #include "shim/pods/exec_table.h"
 #include "shim/pods/host.h"
 
@@ -20,6 +21,7 @@ struct PlanContext {
   isolation::HostFacts facts;
   std::unique_ptr<isolation::CgroupManager> cgroups;
   std::unique_ptr<isolation::SeccompCompiler> seccomp;
+  std::unique_ptr<AppArmorProfiles> apparmor;
   std::string supervisors_cgroup;  // In the v1 hierarchies; empty where there are none.
 
   // What is the same for the launch of a container and of a command in it.
@@ -42,6 +44,9 @@ class SupervisorConnection : public PodSupervisor {
                        std::shared_ptr<supervisor::SupervisorClient> client,
                        std::shared_ptr<ExecTable> execs, UniqueFd process);
 
+  // Learns what the supervisor speaks after it became another build; before anybody else calls.
+  absl::Status Renew(std::chrono::milliseconds timeout);
+
   const supervisor::HelloReply& hello() const override { return client_->hello(); }
   absl::StatusOr<int32_t> SetUp(PodSetup setup) override;
   absl::StatusOr<LaunchedContainer> CreateContainer(const ContainerLaunch& launch) override;
@@ -59,6 +64,8 @@ class SupervisorConnection : public PodSupervisor {
 
  private:
   absl::StatusOr<UniqueFd> PrepareRoot(const ContainerLaunch& launch);
+  // OK when the supervisor knows what a plan asks of the security modules.
+  absl::Status CheckLsm(const plan::LsmPlan& plan) const;
   static absl::Status SignalExec(const std::weak_ptr<supervisor::SupervisorClient>& client,
                                  uint64_t id, int signal, std::chrono::milliseconds timeout);
   absl::StatusOr<supervisor::HelloReply> Hello(std::chrono::milliseconds timeout);
@@ -67,6 +74,7 @@ class SupervisorConnection : public PodSupervisor {
   const std::shared_ptr<supervisor::SupervisorClient> client_;
   const std::shared_ptr<ExecTable> execs_;
   const UniqueFd process_;
+  uint32_t protocol_ = 0;
 };
 
 }  // namespace bulkhead::pods

@@ -271,8 +271,10 @@ TEST_F(UserNamespaces, NetworkAndSysctlsAreThePods) {
   auto config = MappedShell(
       "cat /proc/sys/net/ipv4/ip_local_port_range; "
       "echo 1 > /proc/sys/net/ipv4/ip_forward && echo written");
-  config.mutable_linux()->mutable_security_context()->mutable_capabilities()->add_add_capabilities(
-      "NET_ADMIN");
+  v1::LinuxContainerSecurityContext& security = *config.mutable_linux()->mutable_security_context();
+  security.mutable_capabilities()->add_add_capabilities("NET_ADMIN");
+  // Where there is AppArmor, its default profile has no sysctl written.
+  security.mutable_apparmor()->set_profile_type(v1::SecurityProfile::Unconfined);
   EXPECT_EQ(OutputOf(RunPod(pod), config), "1024\t64999\nwritten\n");
 }
 

@@ -108,8 +108,14 @@ TEST(ToSecurityContext, RefusesAProfileWithoutItsReferenceOrWithOneTooMany) {
 TEST(ToSecurityContext, ASeccompProfileIsAnAbsolutePathAndAnAppArmorProfileAName) {
   v1::LinuxContainerSecurityContext context;
   context.mutable_apparmor()->set_profile_type(v1::SecurityProfile::Localhost);
+  for (const char* name : {"name", "localhost/name"}) {
+    context.mutable_apparmor()->set_localhost_ref(name);
+    EXPECT_TRUE(Translate(context).status.ok()) << name;
+    EXPECT_EQ(Translate(context).security.apparmor.localhost_ref, "name");
+  }
+  context.mutable_apparmor()->set_localhost_ref("localhost/");
+  EXPECT_THAT(Translate(context).status, IsInvalidAt("sc.apparmor.localhost_ref"));
   context.mutable_apparmor()->set_localhost_ref("name");
-  EXPECT_TRUE(Translate(context).status.ok());
   context.mutable_seccomp()->set_profile_type(v1::SecurityProfile::Localhost);
   context.mutable_seccomp()->set_localhost_ref("name.json");
   EXPECT_THAT(Translate(context).status, IsInvalidAt("sc.seccomp.localhost_ref"));

@@ -134,6 +134,10 @@ TEST(CheckHost, PassesOnWhyAThingWasNotPossible) {
   facts = FitHost();
   facts.host.seccomp = false;
   ExpectFailure(facts, "seccomp");
+  facts.host.apparmor = true;
+  EXPECT_EQ(Of(facts, "apparmor").fitness, Fitness::kOk);
+  facts.apparmor_problem = "/sbin/apparmor_parser: No such file or directory";
+  ExpectFailure(facts, "apparmor");
 }
 
 TEST(CheckHost, WarnsOfWhatOnlySomePodsNeed) {

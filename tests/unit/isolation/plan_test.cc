@@ -371,12 +371,18 @@ TEST_F(PlansTest, AHybridHostsHierarchiesAreMountedByTheirOptions) {
   EXPECT_EQ(late.cgroup(2).v1_options(), "");
 }
 
-TEST_F(PlansTest, ALabelThatCannotBeSetFailsAndIsNamed) {
-  spec_.security.apparmor.type = spec::SecurityProfile::Type::kRuntimeDefault;
-  EXPECT_TRUE(Launch().ok());
+TEST_F(PlansTest, ACommandHasTheAppArmorProfileThatItsContainerWasLaunchedWith) {
   host_.apparmor = true;
-  EXPECT_TRUE(absl::IsUnimplemented(Launch().status()));
-  host_.apparmor = false;
+  EXPECT_EQ(Launch()->plan.lsm().apparmor_profile(), "bulkhead-default");
+  LaunchPlanInput container = LaunchInput();
+  container.kept_lsm.emplace().set_apparmor_profile("earlier");
+  EXPECT_EQ(PlanExec({.container = container, .args = {"ls"}})->plan.lsm().apparmor_profile(),
+            "earlier");
+  container.kept_lsm.emplace();
+  EXPECT_EQ(PlanExec({.container = container, .args = {"ls"}})->plan.lsm().apparmor_profile(), "");
+}
+
+TEST_F(PlansTest, ALabelThatCannotBeSetFailsAndIsNamed) {
   spec_.security.apparmor = {spec::SecurityProfile::Type::kLocalhost, "mine"};
   EXPECT_TRUE(absl::IsFailedPrecondition(Launch().status()));
   EXPECT_THAT(std::string(Launch().status().message()), HasSubstr("\"mine\""));

@@ -173,6 +173,7 @@ PodFile FullFile() {
   container.image_config.env = {"A=b"};
   container.volume_images = {{"models:1", "sha256:9"}};
   container.seccomp_kept = true;
+  container.apparmor_profile = "p";
   container.user = {.uid = 1, .gid = 2, .groups = {2, 3}, .home = "/h"};
   file.containers.push_back(container);
   return file;
@@ -215,14 +216,16 @@ TEST(Record, IsReadAsItWasWritten) {
   EXPECT_EQ(read->containers[0].volume_images.at("models:1"), "sha256:9");
 }
 
-TEST(Record, OfAVersionThatKeptNoFiltersIsRead) {
+TEST(Record, OfAVersionThatKeptNeitherFiltersNorLabelsIsRead) {
   nlohmann::json json = ToJson(FullFile());
   json.at("containers").at(0).erase("seccomp_kept");
   json.at("containers").at(0).erase("volume_images");
+  json.at("containers").at(0).erase("apparmor_profile");
   const auto read = PodFileFromJson(json.dump());
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_FALSE(read->containers[0].seccomp_kept);
   EXPECT_TRUE(read->containers[0].volume_images.empty());
+  EXPECT_EQ(read->containers[0].apparmor_profile, "");
 }
 
 TEST(Record, IsRefusedWhenAnythingIsMissing) {
