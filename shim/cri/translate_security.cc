@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "runtime/spec/selinux.h"
 
 namespace bulkhead::cri {
 namespace {
@@ -163,12 +165,27 @@ spec::SecurityProfile ToAppArmor(const v1::SecurityProfile& apparmor, const Fiel
   return profile;
 }
 
-std::optional<spec::SelinuxOptions> ToSelinux(const v1::SELinuxOption& options) {
+// Also on a host without SELinux: the same pod must not become another one on the next host.
+void CheckSelinux(const spec::SelinuxOptions& options, const Field& field, Faults& faults) {
+  const std::pair<const char*, const std::string&> names[] = {
+      {"user", options.user}, {"role", options.role}, {"type", options.type}};
+  for (const auto& [name, value] : names) {
+    if (value.empty() || spec::IsSelinuxName(value)) continue;
+    faults.InvalidValue(field.Member(name), value, "is not a name of an SELinux policy");
+  }
+  if (options.level.empty() || spec::IsSelinuxLevel(options.level)) return;
+  faults.InvalidValue(field.Member("level"), options.level,
+                      "is not an SELinux level such as \"s0:c4,c5\"");
+}
+
+std::optional<spec::SelinuxOptions> ToSelinux(const v1::SELinuxOption& options, const Field& field,
+                                              Faults& faults) {
   spec::SelinuxOptions selinux{.user = options.user(),
                                .role = options.role(),
                                .type = options.type(),
                                .level = options.level()};
   if (selinux == spec::SelinuxOptions()) return std::nullopt;
+  CheckSelinux(selinux, field, faults);
   return selinux;
 }
 
@@ -206,7 +223,7 @@ template <typename Context>
 spec::SecurityContext ToCommon(const Context& context, const Field& field, Faults& faults) {
   return {
       .privileged = context.privileged(),
-      .selinux = ToSelinux(context.selinux_options()),
+      .selinux = ToSelinux(context.selinux_options(), field.Member("selinux_options"), faults),
       .run_as_user = ToId(context.has_run_as_user(), context.run_as_user(),
                           field.Member("run_as_user"), faults),
       .run_as_group = ToId(context.has_run_as_group(), context.run_as_group(),

@@ -124,6 +124,25 @@ TEST(ToSecurityContext, ASeccompProfileIsAnAbsolutePathAndAnAppArmorProfileAName
   EXPECT_THAT(Translate(context).status, IsInvalidAt("sc.seccomp_profile_path"));
 }
 
+TEST(ToSecurityContext, RefusesSelinuxOptionsThatNoContextCanHave) {
+  v1::LinuxSandboxSecurityContext context;
+  v1::SELinuxOption& options = *context.mutable_selinux_options();
+  options.set_user("system_u");
+  options.set_role("system_r");
+  options.set_type("svirt_lxc_net_t");
+  options.set_level("s0:c4,c5");
+  EXPECT_TRUE(Translate(context).status.ok());
+  options.set_level("s0,c4,c5");
+  EXPECT_THAT(Translate(context).status, IsInvalidAt("sc.selinux_options.level"));
+  options.set_level("");
+  options.set_type("container_t:s0");
+  EXPECT_THAT(Translate(context).status, IsInvalidAt("sc.selinux_options.type"));
+  options.set_role("system r");
+  EXPECT_THAT(Translate(context).status, IsInvalidAt("sc.selinux_options.role"));
+  options.set_user("\n");
+  EXPECT_THAT(Translate(context).status, IsInvalidAt("sc.selinux_options.user"));
+}
+
 TEST(ToSecurityContext, RefusesAUserGivenTwiceAndAGroupAlone) {
   v1::LinuxContainerSecurityContext context;
   context.mutable_run_as_group()->set_value(1);
