@@ -76,6 +76,9 @@ absl::Status CheckContainer(const Profile& profile, const spec::ContainerSpec& c
   if (security.seccomp.type == Type::kLocalhost) {
     return RefusedOf(profile, "seccomp.profile_type", "Localhost");
   }
+  if (security.apparmor.type == Type::kUnconfined) {
+    return RefusedOf(profile, "apparmor.profile_type", "Unconfined");
+  }
   for (size_t i = 0; i < container.mounts.size(); ++i) {
     if (container.mounts[i].propagation != spec::MountPropagation::kBidirectional) continue;
     return Refused(profile, absl::StrCat("config.mounts[", i, "].propagation"), "BIDIRECTIONAL");

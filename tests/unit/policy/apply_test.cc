@@ -126,6 +126,9 @@ TEST(ApplyHardened, RefusesAContainerWhatWouldWeakenIt) {
   spec::ContainerSpec localhost;
   localhost.security.seccomp = {Type::kLocalhost, "/own.json"};
   EXPECT_THAT(ContainerRefusal(localhost), HasSubstr("seccomp.profile_type: Localhost"));
+  spec::ContainerSpec unlabelled;
+  unlabelled.security.apparmor.type = Type::kUnconfined;
+  EXPECT_THAT(ContainerRefusal(unlabelled), HasSubstr("apparmor.profile_type: Unconfined"));
   spec::ContainerSpec shared{
       .mounts = {{}, {.propagation = spec::MountPropagation::kBidirectional}}};
   EXPECT_THAT(ContainerRefusal(shared),
