@@ -186,8 +186,8 @@ TEST(ApplyHardened, MapsVolumesOfWhichTheKubeletDoesNotKnow) {
 }
 
 TEST(ApplyHardened, AContainerThatRepeatsTheKubeletsNodeHasThePodsUserNamespace) {
-  spec::ContainerSpec asked;
-  asked.security.namespaces.user = spec::UserNamespace{.mode = NamespaceMode::kNode};
+  const spec::UserNamespace node{.mode = NamespaceMode::kNode};
+  const spec::ContainerSpec asked{.security = {.namespaces = {.user = node}}};
   EXPECT_FALSE(Hardened(asked).security.namespaces.user.has_value());
 }
 
