@@ -35,6 +35,7 @@ class PlanTest : public testing::Test {
     absl::StatusOr<HostFacts> facts = ProbeHost();
     ASSERT_TRUE(facts.ok()) << facts.status();
     host_ = *facts;
+    host_.apparmor = false;  // The daemon loads its profile, and there is none here.
     std::thread([this] {
       ASSERT_EQ(unshare(CLONE_NEWNET), 0);
       network_.reset(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
