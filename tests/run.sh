@@ -114,20 +114,22 @@ in_vm() {
 
 # run_vm KERNEL PART...: the parts of suites.sh, each in a life of its own; and the node's reboot.
 run_vm() {
-  local kernel=$1 archive=$work/busybox.tar package runner=env part
+  local kernel=$1 archive=$work/busybox.tar package runner=env part suites images
   shift
   if [ $again = yes ]; then runner=tests/again.sh; fi
   tests/images/image.sh archive busybox docker.io/library/busybox:latest "$archive"
   (cd "$build" && cpack -G DEB -B "$work/package" >"$work/cpack") || { cat "$work/cpack"; exit 1; }
   package=$(ls "$work"/package/*.deb)
+  suites=(tests/vm/suites.sh "$build" "$archive" "$package" "$runner")
+  images=(--add "$(tests/images/image.sh layout nginx)" --add "$(tests/images/image.sh layout redis)")
   for part in "$@"; do
     say "vm: Linux $kernel, $part"
     case $part in
       node) in_vm "$kernel" --add "$archive" --timeout 900 --reboot -- \
         tests/vm/node.sh "$build" "$archive" ;;
-      *) in_vm "$kernel" --add "$archive" --add "$package" \
-        --add "$(tests/images/image.sh layout nginx)" --add "$(tests/images/image.sh layout redis)" \
-        --timeout 2400 -- tests/vm/suites.sh "$part" "$build" "$archive" "$package" "$runner" ;;
+      kernel) in_vm "$kernel" --add "$archive" --add "$package" --timeout 1800 -- \
+        "${suites[@]}" kernel ;;
+      *) in_vm "$kernel" "${images[@]}" --timeout 3600 -- "${suites[@]}" "$part" ;;
     esac
   done
 }

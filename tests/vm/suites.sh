@@ -1,12 +1,12 @@
 #!/bin/bash
-# suites.sh PART BUILD ARCHIVE PACKAGE [RUNNER]: in a guest, a part of the tests. RUNNER runs the
+# suites.sh BUILD ARCHIVE PACKAGE RUNNER PART: in a guest, a part of the tests. RUNNER runs the
 # GoogleTest programs. `== suite NAME` goes before the results of each.
 #
 #   kernel              the kernel tests, those of pods with both cgroup drivers; the Debian
 #                       package; the systemd unit with a first pod
 #   cgroupfs, systemd   the conformance and fault tests with this cgroup driver
 set -uo pipefail
-part=$1 build=$2 archive=$3 package=$4 runner=${5:-env}
+build=$1 archive=$2 package=$3 runner=$4 part=$5
 status=0
 
 suite() {
