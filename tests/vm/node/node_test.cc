@@ -1,5 +1,6 @@
 // The daemon as systemd's service: restarted and stopped under its pods, and after a reboot of the
 // node under them. Before and AfterTheReboot are run in the two lives of one virtual machine.
+#include <chrono>
 #include <filesystem>
 #include <iterator>
 
@@ -13,8 +14,6 @@ namespace fs = std::filesystem;
 
 // Imported by node.sh; the suite's own images go with the suite.
 constexpr char kImage[] = "docker.io/library/busybox:latest";
-
-void Systemctl(const std::string& verb) { RunCommand({"systemctl", verb, "bulkhead"}); }
 
 std::ptrdiff_t EntriesOf(const fs::path& folder) {
   std::error_code none;
@@ -38,6 +37,12 @@ class Node : public PodTest {
     auto config = Command({"sleep", marker});
     config.mutable_image()->set_image(kImage);
     return config;
+  }
+  void Systemctl(const std::string& verb) {
+    RunCommand({"systemctl", verb, "bulkhead"});
+    if (verb == "stop") return;
+    // The client's connection was the old daemon's.
+    Await([&] { return cri().Version().ok(); }, "the service", std::chrono::minutes(2));
   }
 };
 
