@@ -2,7 +2,6 @@
 
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -66,14 +65,7 @@ void ForwardedConnection::SendMessage() {
     Finish();
     return;
   }
-  while (!message_->empty()) {
-    const size_t size = std::min(mux_.Room(*error_), message_->size());
-    if (size == 0) return;  // OnRoom comes back.
-    const std::string piece = message_->substr(0, size);
-    message_->erase(0, size);
-    mux_.Send(*error_, piece);
-  }
-  Finish();
+  if (SendOff(mux_, *error_, *message_)) Finish();
 }
 
 void ForwardedConnection::OnRoom() {

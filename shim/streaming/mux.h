@@ -1,9 +1,11 @@
 #ifndef BULKHEAD_SHIM_STREAMING_MUX_H_
 #define BULKHEAD_SHIM_STREAMING_MUX_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "shim/streaming/spdy/header_block.h"
@@ -48,6 +50,18 @@ class Mux {
   virtual void Finish() = 0;
   virtual void Abort() = 0;
 };
+
+// Sends what there is room for and takes it off `text`. False: the rest waits for OnRoom.
+inline bool SendOff(Mux& mux, ChannelId channel, std::string& text) {
+  while (!text.empty()) {
+    const size_t size = std::min(mux.Room(channel), text.size());
+    if (size == 0) return false;
+    const std::string piece = text.substr(0, size);
+    text.erase(0, size);
+    mux.Send(channel, piece);
+  }
+  return true;
+}
 
 }  // namespace bulkhead::streaming
 

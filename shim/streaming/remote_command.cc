@@ -311,13 +311,7 @@ void RemoteCommand::Tell(const absl::StatusOr<int32_t>& exit_code) {
 void RemoteCommand::SendMessage() {
   if (closed_) return;
   const ChannelId channel = channels_[Part::kError];
-  while (!message_->empty()) {
-    const size_t size = std::min(mux_->Room(channel), message_->size());
-    if (size == 0) return;  // OnRoom comes back.
-    const std::string piece = message_->substr(0, size);
-    message_->erase(0, size);
-    mux_->Send(channel, piece);
-  }
+  if (!SendOff(*mux_, channel, *message_)) return;
   mux_->End(channel);
   mux_->Finish();
   Release();
