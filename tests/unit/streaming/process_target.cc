@@ -31,9 +31,19 @@ void SetNonBlocking(const UniqueFd& fd) {
   if (fd.valid()) fcntl(fd.get(), F_SETFL, fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
 }
 
-// Runs in the child.
-[[noreturn]] void Become(const std::vector<std::string>& command, int in, int out, int err,
-                         bool terminal) {
+// What execvp takes of `command`.
+std::vector<char*> ArgumentsOf(const std::vector<std::string>& command) {
+  std::vector<char*> arguments;
+  for (const std::string& argument : command) {
+    arguments.push_back(const_cast<char*>(argument.c_str()));
+  }
+  arguments.push_back(nullptr);
+  return arguments;
+}
+
+// Runs in the child of a process with threads: allocates nothing, as another thread may have
+// held the allocator's lock at the fork.
+[[noreturn]] void Become(char* const* arguments, int in, int out, int err, bool terminal) {
   setsid();
   if (terminal) ioctl(in, TIOCSCTTY, 0);
   dup2(in, 0);
@@ -43,12 +53,7 @@ void SetNonBlocking(const UniqueFd& fd) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  std::vector<char*> arguments;
-  for (const std::string& argument : command) {
-    arguments.push_back(const_cast<char*>(argument.c_str()));
-  }
-  arguments.push_back(nullptr);
-  execvp(arguments[0], arguments.data());
+  execvp(arguments[0], arguments);
   _exit(127);
 }
 
@@ -105,16 +110,20 @@ class ChildProcess final : public pods::AttachedProcess {
     fcntl(peer, F_SETFD, FD_CLOEXEC);
     master_.reset(master);
     const UniqueFd owned_peer(peer);
+    const std::vector<char*> arguments = ArgumentsOf(command);
     pid_ = fork();
-    if (pid_ == 0) Become(command, peer, peer, peer, true);
+    if (pid_ == 0) Become(arguments.data(), peer, peer, peer, true);
     streams_.in.reset(fcntl(master, F_DUPFD_CLOEXEC, 0));
     streams_.out.reset(fcntl(master, F_DUPFD_CLOEXEC, 0));
   }
 
   void StartOnPipes(const std::vector<std::string>& command, const pods::StreamSelection& streams) {
     Pipe in = MakePipe(), out = MakePipe(), err = MakePipe();
+    const std::vector<char*> arguments = ArgumentsOf(command);
     pid_ = fork();
-    if (pid_ == 0) Become(command, in.read.get(), out.write.get(), err.write.get(), false);
+    if (pid_ == 0) {
+      Become(arguments.data(), in.read.get(), out.write.get(), err.write.get(), false);
+    }
     if (streams.standard_input) streams_.in = std::move(in.write);
     if (streams.standard_output) streams_.out = std::move(out.read);
     if (streams.standard_error) streams_.err = std::move(err.read);
