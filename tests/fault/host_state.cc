@@ -45,6 +45,17 @@ std::string Field(const std::string& line, size_t index) {
   return words ? word : "";
 }
 
+// What the machine runs for itself: kernel threads, whose names tell what they do at the moment,
+// and udev's workers, which come with any new link.
+bool IsTheMachinesOwn(const std::string& stat) {
+  constexpr unsigned long kKernelThread = 0x00200000;  // PF_KTHREAD of the kernel's sched.h.
+  const size_t end_of_name = stat.rfind(')');
+  if (end_of_name == stat.npos) return false;
+  const std::string flags = Field(stat.substr(end_of_name + 1), 6);
+  return (!flags.empty() && (std::stoul(flags) & kKernelThread) != 0) ||
+         stat.find("((udev-worker))") != stat.npos;
+}
+
 // Counters and times differ from one listing to the next.
 bool IsRule(const std::string& line) { return !line.empty() && line[0] != '#' && line[0] != ':'; }
 
@@ -81,7 +92,7 @@ void HostState::AddMounts() {
 
 void HostState::AddProcesses() {
   for (const auto& entry : fs::directory_iterator("/proc")) {
-    if (!IsProcess(entry)) continue;
+    if (!IsProcess(entry) || IsTheMachinesOwn(ReadIfThere(entry.path() / "stat"))) continue;
     std::string name = ReadIfThere(entry.path() / "comm");
     if (!name.empty()) Add("process", name.substr(0, name.size() - 1));
     std::error_code gone;
