@@ -35,6 +35,27 @@ std::optional<HostDevice> Describe(const std::string& host_path, const std::stri
                     .permissions = permissions};
 }
 
+// What the spec says of a node in place of what the host's says.
+absl::Status Override(const spec::Device& asked, const std::string& field, HostDevice& device) {
+  if (asked.type && *asked.type != (device.mode & S_IFMT)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ".host_path: \"", asked.host_path, "\" is not of the asked type"));
+  }
+  if (asked.file_mode) device.mode = (device.mode & S_IFMT) | *asked.file_mode;
+  if (asked.uid) device.container_uid = static_cast<uint32_t>(*asked.uid);
+  if (asked.gid) device.container_gid = static_cast<uint32_t>(*asked.gid);
+  return absl::OkStatus();
+}
+
+// A node that the spec tells everything of: mode 0666 where it does not say, as mknod(1)'s.
+HostDevice Made(const spec::Device& asked) {
+  return HostDevice{.container_path = asked.container_path,
+                    .mode = *asked.type | 0666,
+                    .major = *asked.major,
+                    .minor = *asked.minor,
+                    .permissions = asked.permissions};
+}
+
 // The devices of a directory and those below it. What comes and goes meanwhile is passed over.
 std::vector<HostDevice> Walk(const std::string& directory, const std::string& container_path,
                              const std::string& permissions,
@@ -81,6 +102,11 @@ absl::StatusOr<std::vector<HostDevice>> Find(const spec::Device& asked, const st
   if (absl::Status status = CheckFields(asked, field); !status.ok()) return status;
   const std::string& container =
       asked.container_path.empty() ? asked.host_path : asked.container_path;
+  if (asked.type && asked.major && asked.minor) {
+    HostDevice device = Made(asked);
+    if (absl::Status status = Override(asked, field, device); !status.ok()) return status;
+    return std::vector{std::move(device)};
+  }
   struct stat st;
   if (stat(asked.host_path.c_str(), &st) != 0) {
     return ErrnoStatus(errno, absl::StrCat(field, ".host_path \"", asked.host_path, "\""));
@@ -91,6 +117,9 @@ absl::StatusOr<std::vector<HostDevice>> Find(const spec::Device& asked, const st
   } else if (std::optional<HostDevice> one =
                  Describe(asked.host_path, container, asked.permissions)) {
     devices.push_back(*std::move(one));
+  }
+  for (HostDevice& device : devices) {
+    if (absl::Status status = Override(asked, field, device); !status.ok()) return status;
   }
   if (!devices.empty()) return devices;
   return absl::InvalidArgumentError(

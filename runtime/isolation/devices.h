@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct HostDevice {
   uint32_t minor = 0;
   uint32_t uid = 0;
   uint32_t gid = 0;
+  // In place of the host's owner: ids within the container.
+  std::optional<uint32_t> container_uid;
+  std::optional<uint32_t> container_gid;
   std::string permissions;  // Any of "r", "w", "m".
 
   bool operator==(const HostDevice&) const = default;

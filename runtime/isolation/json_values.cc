@@ -48,7 +48,7 @@ absl::Status CheckKeys(const json& object, const std::string& place,
     }
     if (others == OtherKeys::kPassOver) continue;
     if (std::find(known.begin(), known.end(), key) == known.end()) {
-      return Refuse(Below(place, key), "is not a condition that this version knows");
+      return Refuse(Below(place, key), "is not a key that this version knows");
     }
   }
   return absl::OkStatus();

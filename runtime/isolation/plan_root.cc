@@ -9,6 +9,7 @@
 #include "runtime/isolation/id_map.h"
 #include "runtime/isolation/plan_volumes.h"
 #include "runtime/kernel/path.h"
+#include "runtime/kernel/status.h"
 
 namespace bulkhead::isolation {
 namespace {
@@ -23,20 +24,35 @@ void AddPodFile(const std::string& host_path, const char* container_path, bool r
   mounts.push_back(std::move(mount));
 }
 
-void AddDevices(const std::vector<HostDevice>& devices, plan::RootPlan& plan) {
+// The owner on the host of what has owner `asked` in the container.
+absl::StatusOr<uint32_t> OwnerOf(const std::vector<spec::IdRange>* map, uint32_t host,
+                                 std::optional<uint32_t> asked) {
+  if (!asked) return host;
+  return map == nullptr ? *asked : HostId(*map, *asked);
+}
+
+absl::Status AddDevices(const std::vector<HostDevice>& devices, const spec::NamespaceOptions& pod,
+                        plan::RootPlan& plan) {
+  const spec::UserNamespace* own = spec::OwnUserNamespace(pod);
   for (const HostDevice& device : devices) {
     const auto existing = std::find_if(
         plan.devices().begin(), plan.devices().end(),
         [&](const plan::DeviceNode& node) { return node.path() == device.container_path; });
     if (existing != plan.devices().end()) continue;
+    const auto uid = OwnerOf(own ? &own->uids : nullptr, device.uid, device.container_uid);
+    const auto gid = OwnerOf(own ? &own->gids : nullptr, device.gid, device.container_gid);
+    for (const absl::StatusOr<uint32_t>& owner : {uid, gid}) {
+      if (!owner.ok()) return Annotate(owner.status(), "device " + device.container_path);
+    }
     plan::DeviceNode* node = plan.add_devices();
     node->set_path(device.container_path);
     node->set_mode(device.mode);
     node->set_major(device.major);
     node->set_minor(device.minor);
-    node->set_uid(device.uid);
-    node->set_gid(device.gid);
+    node->set_uid(*uid);
+    node->set_gid(*gid);
   }
+  return absl::OkStatus();
 }
 
 // The owner of terminals as the host knows it; the superuser's group where "tty" is not mapped.
@@ -120,7 +136,9 @@ absl::StatusOr<PlannedRoot> PlanRoot(const RootInput& input) {
   // A /dev that is a volume brings its own nodes, and none may be made in it.
   if (!IsMounted(input.mounts, "/dev")) {
     AddDefaultDevices(planned.plan);
-    AddDevices(input.devices, planned.plan);
+    const absl::Status added =
+        AddDevices(input.devices, input.pod.security.namespaces, planned.plan);
+    if (!added.ok()) return added;
   }
   if (absl::Status status = AddVolumes(input, planned); !status.ok()) return status;
   absl::StatusOr<std::string> directory = WorkingDirectory(input.spec, input.image);

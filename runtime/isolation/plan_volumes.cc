@@ -85,7 +85,9 @@ absl::StatusOr<plan::Mount> PlanVolume(const spec::Mount& mount, const VolumeFac
   plan::Mount planned;
   planned.set_destination(mount.container_path);
   planned.set_propagation(PlanPropagation(mount.propagation));
-  planned.set_attributes(mount.readonly ? MOUNT_ATTR_RDONLY : 0);
+  planned.set_attributes(
+      (mount.readonly ? MOUNT_ATTR_RDONLY : 0) | (mount.nosuid ? MOUNT_ATTR_NOSUID : 0) |
+      (mount.nodev ? MOUNT_ATTR_NODEV : 0) | (mount.noexec ? MOUNT_ATTR_NOEXEC : 0));
   planned.set_recursive_attributes(mount.recursive_read_only);
   *planned.mutable_bind()->mutable_tree() = descriptors.AddVolume(number);
   planned.mutable_bind()->set_directory(facts.directory);

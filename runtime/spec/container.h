@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,6 +37,10 @@ struct Mount {
   // The image of an image volume.
   std::string image;
   std::string image_sub_path;
+  // Of the mount itself, not of those below it. The CRI has no fields for them; CDI has.
+  bool nosuid = false;
+  bool nodev = false;
+  bool noexec = false;
 
   bool operator==(const Mount&) const = default;
 };
@@ -45,6 +50,14 @@ struct Device {
   std::string host_path;
   // Any of "r", "w", "m".
   std::string permissions;
+  // What the CRI has no fields for, but CDI has; absent: as the node on the host. With all three of
+  // the number there need not be one.
+  std::optional<uint32_t> type;  // S_IFCHR or S_IFBLK.
+  std::optional<uint32_t> major;
+  std::optional<uint32_t> minor;
+  std::optional<uint32_t> file_mode;
+  std::optional<int64_t> uid;  // In the container.
+  std::optional<int64_t> gid;
 
   bool operator==(const Device&) const = default;
 };
@@ -62,6 +75,8 @@ struct ContainerSpec {
   std::vector<std::pair<std::string, std::string>> env;
   std::vector<Mount> mounts;
   std::vector<Device> devices;
+  // "vendor/class=device". What they need is among the other members once they are resolved.
+  std::vector<std::string> cdi_devices;
   std::map<std::string, std::string> labels;
   std::map<std::string, std::string> annotations;
   // Relative to the pod's log directory.

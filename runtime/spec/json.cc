@@ -78,11 +78,14 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PodSpec, metadata, hostname, log_directory, d
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ContainerMetadata, name, attempt)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Mount, container_path, host_path, readonly,
                                                 recursive_read_only, selinux_relabel, propagation,
-                                                uid_map, gid_map, image, image_sub_path)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Device, container_path, host_path, permissions)
+                                                uid_map, gid_map, image, image_sub_path, nosuid,
+                                                nodev, noexec)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Device, container_path, host_path, permissions,
+                                                type, major, minor, file_mode, uid, gid)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ContainerSpec, metadata, user_image, image, command, args,
-                                   working_dir, env, mounts, devices, labels, annotations, log_path,
-                                   stdin, stdin_once, tty, stop_signal, resources, security)
+                                   working_dir, env, mounts, devices, cdi_devices, labels,
+                                   annotations, log_path, stdin, stdin_once, tty, stop_signal,
+                                   resources, security)
 
 namespace {
 
@@ -144,7 +147,11 @@ absl::StatusOr<PodResources> PodResourcesFromJson(const nlohmann::json& json) {
 }
 
 absl::StatusOr<ContainerSpec> ContainerSpecFromJson(const nlohmann::json& json) {
-  return FromJson<ContainerSpec>(json);
+  if (json.contains("cdi_devices")) return FromJson<ContainerSpec>(json);
+  // A record of a version that had none.
+  nlohmann::json completed = json;
+  completed["cdi_devices"] = nlohmann::json::array();
+  return FromJson<ContainerSpec>(completed);
 }
 
 std::optional<std::string> FirstDifference(const PodSpec& a, const PodSpec& b) {

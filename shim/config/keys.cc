@@ -213,6 +213,10 @@ void AddIsolation(SectionKeys<IsolationConfig> section) {
       "Whether a container that names no seccomp profile gets RuntimeDefault. If not, it gets\n"
       "none, but under handlers that say otherwise.");
   section.Add(
+      "cdi_spec_dirs", &IsolationConfig::cdi_spec_dirs, ReadPaths,
+      "Where vendors' tools describe devices for the Container Device Interface. What is in a\n"
+      "later directory takes precedence.");
+  section.Add(
       "first_host_id", &IsolationConfig::first_host_id, ReadFirstHostId,
       [](uint32_t id) { return int64_t{id}; },
       "The first of the host's ids that pods get whose handler gives them a user namespace, a\n"

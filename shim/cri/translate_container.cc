@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "shim/cdi/device_name.h"
 #include "shim/cri/faults.h"
 #include "shim/cri/translate_resources.h"
 #include "shim/cri/translate_security.h"
@@ -150,10 +151,21 @@ std::vector<spec::Device> ToDevices(const v1::ContainerConfig& config, const Fie
   for (int i = 0; i < config.devices_size(); ++i) {
     devices.push_back(ToDevice(config.devices(i), field.Element(i), faults));
   }
-  if (!config.cdi_devices().empty()) {
-    faults.Unsupported(Field("config.CDI_devices"), "CDI devices are not built yet");
-  }
   return devices;
+}
+
+std::vector<std::string> ToCdiDevices(const v1::ContainerConfig& config, const Field& field,
+                                      Faults& faults) {
+  std::vector<std::string> names;
+  for (int i = 0; i < config.cdi_devices_size(); ++i) {
+    const std::string& name = config.cdi_devices(i).name();
+    const auto parsed = cdi::ParseDeviceName(name);
+    if (!parsed.ok()) {
+      faults.InvalidValue(field.Element(i).Member("name"), name, parsed.status().message());
+    }
+    names.push_back(name);
+  }
+  return names;
 }
 
 std::string UserImage(const v1::ImageSpec& image) {
@@ -181,6 +193,7 @@ spec::ContainerSpec ToSpec(const v1::ContainerConfig& config, const Field& field
       .env = ToEnvironment(config, field.Member("envs"), faults),
       .mounts = ToMounts(config, field.Member("mounts"), faults),
       .devices = ToDevices(config, field.Member("devices"), faults),
+      .cdi_devices = ToCdiDevices(config, field.Member("CDI_devices"), faults),
       .labels = {config.labels().begin(), config.labels().end()},
       .annotations = {config.annotations().begin(), config.annotations().end()},
       .log_path = config.log_path(),

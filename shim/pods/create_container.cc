@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/kernel/status.h"
 #include "runtime/spec/json.h"
+#include "shim/cdi/devices.h"
 #include "shim/pods/exit_record.h"
 #include "shim/pods/files.h"
 #include "shim/pods/ids.h"
@@ -206,39 +207,59 @@ absl::StatusOr<policy::Profile> Service::ProfileOf(const spec::PodSpec& pod) con
       absl::StrCat("the sandbox's handler is configured no more: ", profile.status().message()));
 }
 
+absl::StatusOr<spec::ContainerSpec> Service::WhatContainerGets(
+    const spec::PodSpec& pod, const spec::ContainerSpec& asked) const {
+  const absl::StatusOr<policy::Profile> profile = ProfileOf(pod);
+  if (!profile.ok()) return profile.status();
+  // Before the profile, which has a say in what the devices' files ask for.
+  absl::StatusOr<spec::ContainerSpec> spec = cdi::AddDevices(options_.cdi_spec_dirs, asked);
+  if (!spec.ok()) return spec.status();
+  spec = policy::Apply(*profile, pod, *std::move(spec));
+  if (!spec.ok()) return spec.status();
+  if (spec->security.privileged && !pod.security.privileged) {
+    return absl::InvalidArgumentError(
+        "linux.security_context.privileged: the sandbox was not run for privileged containers");
+  }
+  return spec;
+}
+
 absl::StatusOr<std::string> Service::CreateContainer(const std::string& pod_id,
                                                      const spec::ContainerSpec& spec) {
   const absl::StatusOr<std::shared_ptr<Pod>> found = registry_.Find(pod_id);
   if (!found.ok()) return found.status();
   const std::shared_ptr<Pod>& pod = *found;
-  const spec::PodSpec pod_spec = RecordOf(*pod).spec;
-  const absl::StatusOr<policy::Profile> profile = ProfileOf(pod_spec);
-  if (!profile.ok()) return profile.status();
-  absl::StatusOr<spec::ContainerSpec> applied = policy::Apply(*profile, pod_spec, spec);
-  if (!applied.ok()) return applied.status();
-  if (spec.security.privileged && !pod_spec.security.privileged) {
-    return absl::InvalidArgumentError(
-        "linux.security_context.privileged: the sandbox was not run for privileged containers");
+  {
+    // A repeat needs nothing of what the first call needed, such as a device's file.
+    std::unique_lock lock(pod->mutex);
+    if (auto answer = JoinContainers(*pod, spec, lock)) return *std::move(answer);
   }
+  absl::StatusOr<spec::ContainerSpec> gets = WhatContainerGets(RecordOf(*pod).spec, spec);
+  if (!gets.ok()) return gets.status();
   auto container = std::make_shared<Container>();
   container->record.id = NewId();
-  if (*applied != spec) container->record.asked = spec;
-  container->record.resources = applied->resources;
-  container->record.spec = *std::move(applied);
+  if (*gets != spec) container->record.asked = spec;
+  container->record.resources = gets->resources;
+  container->record.spec = *std::move(gets);
   container->record.created_at = Now();
-  const ContainerKey key{spec.metadata.name, spec.metadata.attempt};
   {
     std::unique_lock lock(pod->mutex);
-    for (auto other = pod->containers_by_key.find(key); other != pod->containers_by_key.end();
-         other = pod->containers_by_key.find(key)) {
-      if (auto answer = JoinContainer(*pod, other->second, spec, lock)) return *std::move(answer);
-    }
+    if (auto answer = JoinContainers(*pod, spec, lock)) return *std::move(answer);
     if (!TakesContainers(*pod)) return NotReady(*pod);
-    pod->containers_by_key[key] = container;
+    pod->containers_by_key[{spec.metadata.name, spec.metadata.attempt}] = container;
     pod->containers[container->record.id] = container;
   }
   registry_.EnterContainer(pod, container);
   return MakeContainer(pod, container);
+}
+
+std::optional<absl::StatusOr<std::string>> Service::JoinContainers(
+    Pod& pod, const spec::ContainerSpec& spec, std::unique_lock<std::mutex>& lock) {
+  const ContainerKey key{spec.metadata.name, spec.metadata.attempt};
+  for (auto other = pod.containers_by_key.find(key); other != pod.containers_by_key.end();
+       other = pod.containers_by_key.find(key)) {
+    if (auto answer = JoinContainer(pod, other->second, spec, lock)) return answer;
+  }
+  return std::nullopt;
 }
 
 std::optional<absl::StatusOr<std::string>> Service::JoinContainer(

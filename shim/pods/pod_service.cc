@@ -18,6 +18,7 @@ absl::StatusOr<std::unique_ptr<PodService>> PodService::Open(Dependencies depend
   options.cgroup_parents = {.unnamed = config.cgroup.default_parent,
                             .are_slices = config.cgroup.driver == "systemd"};
   options.profiles = policy::Profiles(config);
+  options.cdi_spec_dirs = config.isolation.cdi_spec_dirs;
   options.first_host_id = config.isolation.first_host_id;
   options.host_id_ranges = config.isolation.host_id_ranges;
   options.exec_output_limit = config.exec.sync_output_limit;

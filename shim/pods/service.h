@@ -35,6 +35,7 @@ class Service : public PodService {
     std::string data_directory;   // disk
     CgroupParents cgroup_parents;
     policy::Profiles profiles;
+    std::vector<std::string> cdi_spec_dirs;
     // What user namespaces get that pods did not ask for (policy::HostIds).
     uint32_t first_host_id = 0x70000000;
     uint32_t host_id_ranges = 1024;
@@ -161,7 +162,13 @@ class Service : public PodService {
   // create_container.cc
   absl::StatusOr<std::string> MakeContainer(const std::shared_ptr<Pod>& pod,
                                             const std::shared_ptr<Container>& container);
-  // With the pod's mutex held through `lock`. None when the container has just gone.
+  // What is asked, with its CDI devices and as the sandbox's handler has it.
+  absl::StatusOr<spec::ContainerSpec> WhatContainerGets(const spec::PodSpec& pod,
+                                                        const spec::ContainerSpec& asked) const;
+  // With the pod's mutex held through `lock`. None when no container has the spec's name.
+  static std::optional<absl::StatusOr<std::string>> JoinContainers(
+      Pod& pod, const spec::ContainerSpec& spec, std::unique_lock<std::mutex>& lock);
+  // The same for one that has. None when it has just gone.
   static std::optional<absl::StatusOr<std::string>> JoinContainer(
       Pod& pod, std::shared_ptr<Container> container, const spec::ContainerSpec& spec,
       std::unique_lock<std::mutex>& lock);

@@ -234,9 +234,18 @@ TEST(ToContainerSpec, FailsRatherThanDropWhatIsNotBuilt) {
   v1::CreateContainerRequest request = ARequest();
   AddMount(request).add_mount_options("noexec");
   EXPECT_EQ(ToContainerSpec(request).status().code(), absl::StatusCode::kUnimplemented);
-  request = ARequest();
+}
+
+TEST(ToContainerSpec, KeepsTheNamesOfCdiDevicesAndRefusesOtherForms) {
+  v1::CreateContainerRequest request = ARequest();
   request.mutable_config()->add_cdi_devices()->set_name("vendor.com/gpu=0");
-  EXPECT_EQ(ToContainerSpec(request).status().code(), absl::StatusCode::kUnimplemented);
+  const auto container = ToContainerSpec(request);
+  ASSERT_TRUE(container.ok()) << container.status();
+  EXPECT_EQ(container->cdi_devices, std::vector<std::string>{"vendor.com/gpu=0"});
+  request.mutable_config()->add_cdi_devices()->set_name("gpu");
+  EXPECT_THAT(ToContainerSpec(request).status(),
+              IsInvalid("config.CDI_devices[1].name: value \"gpu\" is not of the form "
+                        "vendor/class=device"));
 }
 
 TEST(ToContainerSpec, RefusesUnknownDevicePermissions) {

@@ -207,7 +207,7 @@ TEST(ParseSeccompProfile, AConditionThatCannotBeDecidedIsRefused) {
         absl::StrCat(R"([{"names": ["read"], "action": "SCMP_ACT_ALLOW", )", conditions, "}]"));
   };
   EXPECT_EQ(fault(R"("includes": {"moon": "full"})"),
-            "syscalls[0].includes.moon: is not a condition that this version knows");
+            "syscalls[0].includes.moon: is not a key that this version knows");
   EXPECT_EQ(fault(R"("excludes": {"caps": ["CAP_SYS_ADMN"]})"),
             "syscalls[0].excludes.caps[0]: \"CAP_SYS_ADMN\" is not a capability");
   EXPECT_EQ(fault(R"("includes": {"minKernel": "new"})"),

@@ -30,6 +30,26 @@ TEST(SpecJson, RefusesARecordThatLacksAMember) {
   EXPECT_EQ(PodSpecFromJson(json).status().code(), absl::StatusCode::kDataLoss);
 }
 
+TEST(SpecJson, RoundTripsADeviceWithAndWithoutWhatTheHostTells) {
+  const ContainerSpec spec{
+      .devices = {{.container_path = "/dev/a", .uid = 0}, {.container_path = "/dev/b", .major = 8}},
+      .cdi_devices = {"v.com/d=a"}};
+  const absl::StatusOr<ContainerSpec> back = ContainerSpecFromJson(ToJson(spec));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(*back, spec);
+}
+
+TEST(SpecJson, ReadsAContainerOfAVersionWithoutCdiDevices) {
+  nlohmann::json json = ToJson(ContainerSpec{.devices = {{.container_path = "/dev/a"}}});
+  json.erase("cdi_devices");
+  for (const char* member : {"type", "major", "minor", "file_mode", "uid", "gid"}) {
+    json["devices"][0].erase(member);
+  }
+  const absl::StatusOr<ContainerSpec> back = ContainerSpecFromJson(json);
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->devices, (std::vector<Device>{{.container_path = "/dev/a"}}));
+}
+
 TEST(FirstDifference, NamesAnElementOfAList) {
   ContainerSpec a{.mounts = {{.container_path = "/a"}, {.container_path = "/b"}}};
   ContainerSpec b = a;
