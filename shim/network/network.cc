@@ -10,6 +10,7 @@
 #include "shim/network/cni_request.h"
 #include "shim/network/cni_result.h"
 #include "shim/network/cni_watcher.h"
+#include "shim/network/leftover_plugins.h"
 #include "shim/network/netns.h"
 #include "shim/network/network_record.h"
 
@@ -175,9 +176,24 @@ NetworkReadiness CniPodNetwork::Ready() const {
 
 }  // namespace
 
+namespace {
+
+// The pods whose ADD was not finished.
+std::vector<std::string> Unfinished(const NetworkRecordStore& records) {
+  std::vector<std::string> pod_ids = records.List().value_or(std::vector<std::string>());
+  std::erase_if(pod_ids, [&](const std::string& pod_id) {
+    const absl::StatusOr<NetworkRecord> record = records.Read(pod_id);
+    return record.ok() && !record->result.is_null();
+  });
+  return pod_ids;
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<Network>> Network::Create(NetworkOptions options) {
   absl::StatusOr<NetworkRecordStore> records = NetworkRecordStore::Open(options.record_dir);
   if (!records.ok()) return records.status();
+  EndLeftoverPlugins(Unfinished(*records));
   absl::StatusOr<std::unique_ptr<CniWatcher>> watcher =
       CniWatcher::Start(options.config_dir, options.plugin_dirs);
   if (!watcher.ok()) return watcher.status();

@@ -61,8 +61,13 @@ TEST_F(NetworkFault, AHangingPluginFailsTheSandboxInTime) {
   InstallPlugin("hanging", R"(
 [ "$CNI_COMMAND" = ADD ] || exit 0
 sleep 600)");
+  const auto usual = daemon().options().cni_timeout;
+  daemon().SetCniTimeout(std::chrono::seconds(5));
+  Crash();
   SetNetwork(NetworkOf("hanging"));
   AwaitRefusal("hanging");
+  daemon().SetCniTimeout(usual);
+  Crash();
 }
 
 TEST_F(NetworkFault, AMissingPluginFailsTheSandboxWithItsName) {
