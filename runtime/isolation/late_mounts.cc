@@ -28,21 +28,16 @@ int OpenPlace(const char* path) {
                  RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
 }
 
-Outcome MountAt(const char* type, const char* path) {
+// `mount` becomes the descriptor of the new mount: what is done with it later does not go by the
+// path, in which a volume that is mounted at /sys may be exchanged meanwhile.
+Outcome MountAt(const char* type, const char* path, int& mount) {
   const int place = OpenPlace(path);
   if (place < 0) return {.error = -place, .subject = path};
-  const int mount = NewFilesystemInside(type, kSafe);
+  mount = NewFilesystemInside(type, kSafe);
   if (mount < 0) return {.error = -mount, .subject = path};
   const Outcome outcome = AttachInside(mount, place, path);
-  close(mount);
   close(place);
   return outcome;
-}
-
-// A tmpfs at /sys/fs/cgroup as working directory, for the hierarchies of v1.
-Outcome EnterCgroupTmpfs() {
-  if (Outcome outcome = MountAt("tmpfs", kCgroup); !outcome.ok()) return outcome;
-  return FromResult(chdir(kCgroup), kCgroup);
 }
 
 Outcome MountHierarchy(const LateMountSlice::Hierarchy& hierarchy) {
@@ -55,21 +50,20 @@ Outcome MountHierarchy(const LateMountSlice::Hierarchy& hierarchy) {
       hierarchy.directory);
 }
 
-Outcome MountHierarchies(const LateMountSlice& slice) {
-  if (slice.cgroup.front().directory[0] == '\0') return MountAt("cgroup2", kCgroup);
-  if (Outcome outcome = EnterCgroupTmpfs(); !outcome.ok()) return outcome;
+// Below a tmpfs, as working directory.
+Outcome MountHierarchies(const LateMountSlice& slice, int tmpfs) {
+  if (fchdir(tmpfs) != 0) return FromResult(-1, kCgroup);
   for (const LateMountSlice::Hierarchy& hierarchy : slice.cgroup) {
     if (Outcome outcome = MountHierarchy(hierarchy); !outcome.ok()) return outcome;
   }
   return FromResult(chdir("/"), "/");
 }
 
-Outcome MakeReadOnly(const char* path, unsigned flags) {
+Outcome MakeReadOnly(int mount, const char* path, unsigned flags) {
   mount_attr attributes = {};
   attributes.attr_set = MOUNT_ATTR_RDONLY;
   return FromResult(
-      mount_setattr(AT_FDCWD, path, flags | AT_SYMLINK_NOFOLLOW, &attributes, sizeof(attributes)),
-      path);
+      mount_setattr(mount, "", flags | AT_EMPTY_PATH, &attributes, sizeof(attributes)), path);
 }
 
 }  // namespace
@@ -99,8 +93,10 @@ absl::StatusOr<LateMountSlice> LateMountsOutside(const plan::LateMountsPlan& pla
 
 Outcome MountProcInside(const LateMountSlice& slice) {
   if (!slice.proc) return {};
-  if (Outcome outcome = MountAt("proc", kProc); !outcome.ok()) return outcome;
-  const int proc = OpenPlace(kProc);
+  int proc = -1;
+  if (Outcome outcome = MountAt("proc", kProc, proc); !outcome.ok()) return outcome;
+  close(proc);
+  proc = OpenPlace(kProc);
   if (proc < 0) return {.error = -proc, .subject = kProc};
   const bool verified = IsOnProcfs(proc);
   close(proc);
@@ -109,8 +105,13 @@ Outcome MountProcInside(const LateMountSlice& slice) {
 
 Outcome MountCgroupInside(const LateMountSlice& slice) {
   if (slice.cgroup.empty()) return {};
-  if (Outcome outcome = MountHierarchies(slice); !outcome.ok()) return outcome;
-  return slice.cgroup_read_only ? MakeReadOnly(kCgroup, AT_RECURSIVE) : Outcome{};
+  const bool v2 = slice.cgroup.front().directory[0] == '\0';
+  int cgroup = -1;
+  Outcome outcome = MountAt(v2 ? "cgroup2" : "tmpfs", kCgroup, cgroup);
+  if (outcome.ok() && !v2) outcome = MountHierarchies(slice, cgroup);
+  if (outcome.ok() && slice.cgroup_read_only) outcome = MakeReadOnly(cgroup, kCgroup, AT_RECURSIVE);
+  if (outcome.ok()) close(cgroup);
+  return outcome;
 }
 
 Outcome MountLateInside(const LateMountSlice& slice) {
@@ -125,7 +126,12 @@ Outcome MountLateInside(const LateMountSlice& slice) {
 }
 
 Outcome ReadOnlyRootInside(const LateMountSlice& slice) {
-  return slice.read_only_root ? MakeReadOnly("/", 0) : Outcome{};
+  if (!slice.read_only_root) return {};
+  const int root = OpenPlace("/");
+  if (root < 0) return {.error = -root, .subject = "/"};
+  const Outcome outcome = MakeReadOnly(root, "/", 0);
+  close(root);
+  return outcome;
 }
 
 }  // namespace bulkhead::isolation
