@@ -1,6 +1,7 @@
 #include "runtime/isolation/descriptors.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <utility>
@@ -15,7 +16,7 @@ namespace {
 using Kind = DescriptorRequest::Kind;
 
 absl::StatusOr<UniqueFd> OpenPath(const std::string& path, int flags) {
-  UniqueFd fd(open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0640));
+  UniqueFd fd(open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY));
   if (!fd.valid()) return ErrnoStatus(errno, absl::StrCat("open ", path));
   return fd;
 }
@@ -40,7 +41,7 @@ absl::StatusOr<UniqueFd> Open(const DescriptorRequest& request, std::vector<Uniq
     case Kind::kWriteOnly:
       return OpenPath(request.path, O_WRONLY);
     case Kind::kAppend:
-      return OpenPath(request.path, O_WRONLY | O_APPEND | O_CREAT);
+      return OpenForAppending(request.path);
     case Kind::kVolume:
       return Take(volumes, request.number, "volume");
     case Kind::kGiven:
@@ -50,6 +51,18 @@ absl::StatusOr<UniqueFd> Open(const DescriptorRequest& request, std::vector<Uniq
 }
 
 }  // namespace
+
+absl::StatusOr<UniqueFd> OpenForAppending(const std::string& path) {
+  // O_NONBLOCK is for what is refused: a FIFO would wait for a reader.
+  constexpr int kFlags =
+      O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  UniqueFd file(open(path.c_str(), kFlags, 0640));
+  if (!file.valid()) return ErrnoStatus(errno, absl::StrCat("open ", path));
+  struct stat st;
+  if (fstat(file.get(), &st) != 0) return ErrnoStatus(errno, absl::StrCat("stat ", path));
+  if (S_ISREG(st.st_mode)) return file;
+  return absl::FailedPreconditionError(absl::StrCat(path, " is no regular file"));
+}
 
 plan::Fd DescriptorList::Add(Kind kind, std::string path) {
   requests_.push_back({.kind = kind, .path = std::move(path)});

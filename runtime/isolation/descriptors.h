@@ -22,7 +22,7 @@ struct DescriptorRequest {
     kReadOnly,   // `path` opened for reading: a namespace, a cgroup's directory, an events file.
     kReadWrite,  // `path`, an existing regular file, opened for reading and writing.
     kWriteOnly,  // `path` opened for writing: a cgroup's tasks file.
-    kAppend,     // `path`, made with mode 0640 when absent, opened for appending.
+    kAppend,     // `path`, by OpenForAppending.
     kGiven,      // Brought by the caller: number `number` of its list.
   };
   Kind kind = Kind::kReadOnly;
@@ -45,6 +45,10 @@ class DescriptorList {
  private:
   std::vector<DescriptorRequest> requests_;
 };
+
+// A log file, made with mode 0640 when absent. Its folder may be a container's volume as well: a
+// link in its place is not followed, and what is no regular file is refused.
+absl::StatusOr<UniqueFd> OpenForAppending(const std::string& path);
 
 // Opens all, in order, in the calling thread's mount namespace (the host's). Volumes and given
 // descriptors are moved out of the two lists. On an error all of them are closed.

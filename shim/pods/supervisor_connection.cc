@@ -1,6 +1,5 @@
 #include "shim/pods/supervisor_connection.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -124,12 +123,12 @@ absl::Status SupervisorConnection::RemoveContainer(const std::string& id) {
 }
 
 absl::Status SupervisorConnection::ReopenLog(const std::string& id, const std::string& log_path) {
-  UniqueFd log(open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
-  if (!log.valid()) return ErrnoStatus(errno, "open " + log_path);
+  absl::StatusOr<UniqueFd> log = isolation::OpenForAppending(log_path);
+  if (!log.ok()) return log.status();
   Request request;
   request.mutable_reopen_log()->set_id(id);
   std::vector<UniqueFd> fds;
-  fds.push_back(std::move(log));
+  fds.push_back(*std::move(log));
   return client_->Call(std::move(request), std::move(fds), kCallTimeout).status();
 }
 
