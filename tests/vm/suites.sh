@@ -8,7 +8,7 @@
 set -uo pipefail
 build=$1 archive=$2 package=$3 runner=$4 part=$5
 # Emulated: races of the usual length would take hours.
-export BULKHEAD_RACE_ROUNDS=500
+export BULKHEAD_RACE_ROUNDS=2000
 status=0
 
 suite() {

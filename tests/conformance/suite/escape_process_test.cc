@@ -95,6 +95,16 @@ TEST_F(EscapeByProcess, AProcessThatJoinsIsOutOfReachOfAPodsTracer) {
   ExpectNothingReached(Hunt(RunPod(pod_config), config, {"true"}));
 }
 
+// The hunter's own proof: what docs/escapes.md says is not stopped.
+TEST_F(EscapeByProcess, ATracerOfTheHostsUserNamespaceIsTheOneThatIsNotStopped) {
+  auto config = Shell("");
+  Security(config).mutable_capabilities()->add_add_capabilities("SYS_PTRACE");
+  Security(config).mutable_apparmor()->set_profile_type(v1::SecurityProfile::Unconfined);
+  const std::string output = Hunt(RunPod(), config, {"true"});
+  for (const char* what : {"descriptors", "traced"}) EXPECT_GT(Counted(output, what), 0) << output;
+  EXPECT_EQ(Counted(output, "overwritten"), 0) << output;
+}
+
 // CVE-2024-21626: a descriptor that was left open leads to the host's files.
 TEST_F(EscapeByProcess, NoDescriptorOfTheRuntimeIsAWorkingDirectory) {
   const Pod pod = RunPod();
