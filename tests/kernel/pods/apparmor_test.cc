@@ -166,8 +166,9 @@ TEST_F(AppArmor, TheDefaultProfileLetsACommonProgramWork) {
       "sleep 100 & kill $!; wait $! 2>/dev/null; echo $?;"
       "cat /proc/1/environ >/dev/null && echo traced;"
       "[ -d /proc/1/cwd/ ] && echo followed; test -r /sys/kernel/mm/ksm/run && echo read;"
-      "nc -lp 8 127.0.0.1 & nc -w 1 127.0.0.1 8 </dev/null; kill $! 2>/dev/null; echo $(id -u)");
-  const std::string said = "open open open open open open 143 traced followed read 0";
+      "nc -lp 8 127.0.0.1 & until nc -w 1 127.0.0.1 8 </dev/null 2>/dev/null; do sleep 0.1; done;"
+      "kill $! 2>/dev/null; echo connected; echo $(id -u)");
+  const std::string said = "open open open open open open 143 traced followed read connected 0";
   Compare(ContainerOf("c", ordinary), said, said);
 }
 
