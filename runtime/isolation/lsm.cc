@@ -42,7 +42,7 @@ LsmSlice LsmOutside(const plan::LsmPlan& plan, int procfs) {
 
 Outcome OpenAppArmorInside(const LsmSlice& slice, int& attribute) {
   if (slice.apparmor_command.empty()) return {};
-  constexpr char kPath[] = "thread-self/attr/apparmor/exec";
+  static constexpr char kPath[] = "thread-self/attr/apparmor/exec";
   const int file = Openat2(slice.procfs, kPath, O_WRONLY | O_CLOEXEC, 0,
                            RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
   if (file < 0) return {.error = -file, .subject = kPath};

@@ -58,7 +58,7 @@ Outcome EnterSessionInside(const StreamSlice& slice) {
 
 Outcome MountConsoleInside(const StreamSlice& slice) {
   if (!slice.console || slice.terminal < 0) return {};
-  constexpr char kConsole[] = "/dev/console";
+  static constexpr char kConsole[] = "/dev/console";
   const int dev = OpenInRoot(AT_FDCWD, "/dev", O_PATH | O_DIRECTORY | O_NOFOLLOW);
   if (dev < 0) return {.error = -dev, .subject = kConsole};
   const int made = openat(dev, "console", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
