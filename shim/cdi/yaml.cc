@@ -2,7 +2,10 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <charconv>
 #include <optional>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -17,21 +20,28 @@ using nlohmann::json;
 constexpr int kNodes = 100'000;
 constexpr int kDepth = 100;
 
-// YAML 1.2, 10.3.2 (core schema), as far as CDI has use for it: file modes are octal.
+// Nothing where it is no number of this base as a whole.
+std::optional<uint64_t> Number(std::string_view text, int base) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// YAML 1.2, 10.3.2 (core schema), as far as CDI has use for it: file modes are octal, with YAML
+// 1.1's prefix "0" or 1.2's "0o".
 json Plain(const std::string& text) {
   if (text.empty() || text == "~" || text == "null") return nullptr;
   if (text == "true") return true;
   if (text == "false") return false;
-  int64_t number;
-  const bool octal = text.size() > 1 && text[0] == '0';
-  if (octal && text.find_first_not_of("01234567", text[1] == 'o' ? 2 : 1) == std::string::npos) {
-    return static_cast<uint64_t>(std::stoull(text.substr(text[1] == 'o' ? 2 : 1, 20), nullptr, 8));
+  std::string_view digits = text;
+  if (digits.size() > 1 && digits[0] == '0') {
+    digits.remove_prefix(digits[1] == 'o' ? 2 : 1);
+    if (const auto octal = Number(digits, 8)) return *octal;
   }
-  if (absl::SimpleAtoi(text, &number)) {
-    if (number < 0) return number;
-    return static_cast<uint64_t>(number);
-  }
-  return text;
+  if (const auto number = Number(text, 10)) return *number;
+  int64_t negative;
+  return absl::SimpleAtoi(text, &negative) && negative < 0 ? json(negative) : json(text);
 }
 
 class Converter {

@@ -11,7 +11,6 @@
 #include <string_view>
 #include <system_error>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "runtime/kernel/fd.h"

@@ -150,6 +150,17 @@ TEST(ParseSpecFile, RefusesFilesOfAnotherForm) {
   EXPECT_THAT(Fault(""), HasSubstr("is not an object"));
 }
 
+TEST(ParseSpecFile, TakesForTextWhatOnlyBeginsLikeANumber) {
+  for (const char* mode :
+       {"0o", "0o9", "0x1f", "-", "99999999999999999999999", "0777777777777777777777777777777"}) {
+    EXPECT_THAT(
+        Fault(absl::StrCat("{cdiVersion: 0.8.0, kind: a/b, devices: [{name: x, ",
+                           "containerEdits: {deviceNodes: [{path: /a, fileMode: ", mode, "}]}}]}")),
+        HasSubstr("fileMode: "))
+        << mode;
+  }
+}
+
 TEST(ParseSpecFile, RefusesAliasesThatMultiply) {
   std::string text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 9; ++i) {
