@@ -26,11 +26,13 @@ void Fill(const plan::CredentialsPlan& plan, __user_cap_data_struct (&data)[2]) 
 
 }  // namespace
 
-Outcome DropBoundingSetInside(const plan::CredentialsPlan& plan) {
+Outcome DropBoundingSetInside(uint64_t kept) {
   for (int capability = 0; capability <= kMaxCapability; ++capability) {
     const int held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
-    if (held < 0) break;  // Beyond the kernel's last one.
-    if (held == 0 || Has(plan.bounding(), capability)) continue;
+    // The kernel's last one may be later than the headers', never earlier.
+    if (held < 0 && errno == EINVAL && capability > CAP_LAST_CAP) break;
+    if (held < 0) return FromResult(-1);
+    if (held == 0 || Has(kept, capability)) continue;
     if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return FromResult(-1);
   }
   return {};

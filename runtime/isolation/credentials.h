@@ -2,13 +2,16 @@
 #ifndef BULKHEAD_RUNTIME_ISOLATION_CREDENTIALS_H_
 #define BULKHEAD_RUNTIME_ISOLATION_CREDENTIALS_H_
 
+#include <cstdint>
+
 #include "proto/plan.pb.h"
 #include "runtime/isolation/steps.h"
 
 namespace bulkhead::isolation {
 
-// Inside: takes capabilities out of the bounding set; needs CAP_SETPCAP, so it comes first.
-Outcome DropBoundingSetInside(const plan::CredentialsPlan& plan);
+// Inside: takes all capabilities but those `kept`, a bit mask, out of the bounding set; needs
+// CAP_SETPCAP, so it comes first.
+Outcome DropBoundingSetInside(uint64_t kept);
 
 // Inside: groups, gid, uid. Capabilities are kept for the next step.
 Outcome SetIdsInside(const plan::CredentialsPlan& plan);

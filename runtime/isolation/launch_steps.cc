@@ -97,7 +97,8 @@ constexpr Step kSteps[] = {
      }},
     // Without no_new_privs a filter needs CAP_SYS_ADMIN, which the next steps take away.
     {"seccomp", [](const S& s, Progress&) { return SeccompIf(s, false); }},
-    {"bounding set", [](const S& s, Progress&) { return DropBoundingSetInside(*s.credentials); }},
+    {"bounding set",
+     [](const S& s, Progress&) { return DropBoundingSetInside(s.credentials->bounding()); }},
     {"user and groups", [](const S& s, Progress&) { return SetIdsInside(*s.credentials); }},
     {"capabilities", [](const S& s, Progress&) { return SetCapabilitiesInside(*s.credentials); }},
     {"working directory",

@@ -12,6 +12,7 @@
 
 #include <cerrno>
 
+#include "runtime/isolation/credentials.h"
 #include "runtime/isolation/namespaces.h"
 #include "runtime/isolation/signals.h"
 #include "runtime/kernel/status.h"
@@ -41,9 +42,7 @@ Outcome EnterEmptyRoot() {
 }
 
 Outcome DropCapabilities() {
-  for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
-    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return FromResult(-1, "bounding set");
-  }
+  if (Outcome outcome = DropBoundingSetInside(0); !outcome.ok()) return outcome;
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   const __user_cap_data_struct none[2] = {};
   if (syscall(SYS_capset, &header, none) != 0) return FromResult(-1, "capset");
