@@ -70,6 +70,7 @@ struct Step {
 // must not have. Nothing of the container runs before the last line. `S` are the slices.
 using S = LaunchSlices;
 constexpr Step kSteps[] = {
+    {"reset signals", [](const S&, Progress&) { return ResetSignalsInside(); }},
     {"join cgroups", [](const S& s, Progress&) { return JoinCgroupsInside(s.cgroup_tasks); }},
     {"enter namespaces", [](const S& s, Progress&) { return EnterNamespacesInside(s.namespaces); }},
     {"new session", [](const S& s, Progress&) { return EnterSessionInside(s.streams); }},
@@ -111,6 +112,7 @@ constexpr Step kSteps[] = {
 
 // After the release.
 constexpr Step kLastSteps[] = {
+    {"unblock signals", [](const S&, Progress&) { return UnblockSignalsInside(); }},
     {"AppArmor profile",
      [](const S& s, Progress& p) { return SetAppArmorInside(s.lsm, p.apparmor); }},
     // With no_new_privs it comes last: the filter need not allow any step above.
@@ -132,13 +134,11 @@ void RunOrExit(const Step (&steps)[N], const LaunchSlices& slices, Progress& pro
 
 void RunLaunchSteps(const LaunchSlices& slices, int control) {
   Progress progress{.control = control};
-  ResetSignalHandlers();
   RunOrExit(kSteps, slices, progress);
   if (slices.held) {
     SendReport(progress.control, "", {});
     if (!AwaitRelease(progress.control)) _exit(127);
   }
-  UnblockSignals();
   RunOrExit(kLastSteps, slices, progress);
   _exit(127);
 }

@@ -54,11 +54,11 @@ Outcome BecomePid1(const CgroupFds& cgroup, int user_namespace) {
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return FromResult(-1, "dumpable");
   prctl(PR_SET_NAME, "pod-init", 0, 0, 0);
   if (setsid() < 0) return FromResult(-1, "setsid");
-  ResetSignalHandlers();
+  if (Outcome outcome = ResetSignalsInside(); !outcome.ok()) return outcome;
   struct sigaction ignore = {};
   ignore.sa_handler = SIG_IGN;
   if (sigaction(SIGCHLD, &ignore, nullptr) != 0) return FromResult(-1, "SIGCHLD");
-  UnblockSignals();
+  if (Outcome outcome = UnblockSignalsInside(); !outcome.ok()) return outcome;
   if (Outcome outcome = EnterEmptyRoot(); !outcome.ok()) return outcome;
   if (Outcome outcome = BecomeSuperuserInside(user_namespace); !outcome.ok()) return outcome;
   return DropCapabilities();

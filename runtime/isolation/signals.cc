@@ -21,17 +21,21 @@ struct KernelSigaction {
 
 }  // namespace
 
-void ResetSignalHandlers() {
+Outcome ResetSignalsInside() {
   const KernelSigaction standard;
   for (int signal = 1; signal <= kSignals; ++signal) {
-    // SIGKILL and SIGSTOP answer EINVAL; they have no other action anyway.
-    syscall(SYS_rt_sigaction, signal, &standard, nullptr, sizeof(standard.mask));
+    // They have no other action, and are refused.
+    if (signal == SIGKILL || signal == SIGSTOP) continue;
+    if (syscall(SYS_rt_sigaction, signal, &standard, nullptr, sizeof(standard.mask)) != 0) {
+      return FromResult(-1);
+    }
   }
+  return {};
 }
 
-void UnblockSignals() {
+Outcome UnblockSignalsInside() {
   const uint64_t none = 0;
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof(none));
+  return FromResult(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof(none)));
 }
 
 }  // namespace bulkhead::isolation

@@ -2,13 +2,15 @@
 #ifndef BULKHEAD_RUNTIME_ISOLATION_SIGNALS_H_
 #define BULKHEAD_RUNTIME_ISOLATION_SIGNALS_H_
 
+#include "runtime/isolation/steps.h"
+
 namespace bulkhead::isolation {
 
 // Inside. Every signal's default action; an ignored signal would stay so over the exec.
-void ResetSignalHandlers();
+Outcome ResetSignalsInside();
 
-// Inside. The last step before exec.
-void UnblockSignals();
+// Inside, once the program may run.
+Outcome UnblockSignalsInside();
 
 }  // namespace bulkhead::isolation
 
