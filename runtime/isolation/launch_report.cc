@@ -37,21 +37,24 @@ absl::Status Failure(LaunchReport& report) {
 
 }  // namespace
 
-void SendReport(int control, const char* step, const Outcome& outcome) {
+Outcome SendReport(int control, const char* step, const Outcome& outcome) {
   LaunchReport report;
   report.error = outcome.error;
   Copy(step, report.step);
   Copy(outcome.subject, report.subject);
-  while (write(control, &report, sizeof(report)) < 0 && errno == EINTR) {
+  ssize_t n;
+  while ((n = write(control, &report, sizeof(report))) < 0 && errno == EINTR) {
   }
+  return FromResult(n);
 }
 
-bool AwaitRelease(int control) {
+Outcome AwaitRelease(int control) {
   char go = 0;
   ssize_t n;
   while ((n = read(control, &go, sizeof(go))) < 0 && errno == EINTR) {
   }
-  return n == sizeof(go) && go == kGo;
+  if (n < 0) return FromResult(n);
+  return {.error = n == sizeof(go) && go == kGo ? 0 : ECONNRESET};
 }
 
 absl::StatusOr<LaunchProgress> ReceiveReport(int control) {

@@ -15,11 +15,11 @@ struct LaunchReport {
   char subject[448] = {};  // The same; cut when longer.
 };
 
-// Inside. A write that fails has no one to be told to.
-void SendReport(int control, const char* step, const Outcome& outcome);
+// Inside.
+Outcome SendReport(int control, const char* step, const Outcome& outcome);
 
-// Inside: waits for the go. False when the supervisor is gone.
-bool AwaitRelease(int control);
+// Inside: waits for the go. ECONNRESET when the supervisor is gone.
+Outcome AwaitRelease(int control);
 
 }  // namespace bulkhead::isolation
 

@@ -120,13 +120,17 @@ constexpr Step kLastSteps[] = {
     {"exec", [](const S& s, Progress&) { return ExecuteInside(s.program); }},
 };
 
+// An error that cannot be told shows as the end of the control socket.
+[[noreturn]] void Fail(const Progress& progress, const char* step, const Outcome& outcome) {
+  SendReport(progress.control, step, outcome);
+  _exit(127);
+}
+
 template <size_t N>
-void RunOrExit(const Step (&steps)[N], const LaunchSlices& slices, Progress& progress) {
+void RunOrFail(const Step (&steps)[N], const LaunchSlices& slices, Progress& progress) {
   for (const Step& step : steps) {
     const Outcome outcome = step.run(slices, progress);
-    if (outcome.ok()) continue;
-    SendReport(progress.control, step.name, outcome);
-    _exit(127);
+    if (!outcome.ok()) Fail(progress, step.name, outcome);
   }
 }
 
@@ -134,12 +138,16 @@ void RunOrExit(const Step (&steps)[N], const LaunchSlices& slices, Progress& pro
 
 void RunLaunchSteps(const LaunchSlices& slices, int control) {
   Progress progress{.control = control};
-  RunOrExit(kSteps, slices, progress);
+  RunOrFail(kSteps, slices, progress);
   if (slices.held) {
-    SendReport(progress.control, "", {});
-    if (!AwaitRelease(progress.control)) _exit(127);
+    // Not told that it is ready, the supervisor would wait for ever.
+    const Outcome told = SendReport(progress.control, "", {});
+    if (!told.ok()) Fail(progress, "report", told);
+    const Outcome released = AwaitRelease(progress.control);
+    if (released.error == ECONNRESET) _exit(127);  // There is nobody to tell.
+    if (!released.ok()) Fail(progress, "await release", released);
   }
-  RunOrExit(kLastSteps, slices, progress);
+  RunOrFail(kLastSteps, slices, progress);
   _exit(127);
 }
 
