@@ -9,7 +9,6 @@
 
 #include "runtime/isolation/cgroup_join.h"
 #include "runtime/isolation/launch_steps.h"
-#include "runtime/isolation/oom_score.h"
 #include "runtime/kernel/process.h"
 #include "runtime/kernel/status.h"
 
@@ -20,7 +19,6 @@ namespace {
 struct Launch {
   LaunchSlices slices;
   int v2_cgroup = -1;
-  int oom_score_adj = 0;
   Terminal terminal;
 };
 
@@ -29,10 +27,12 @@ absl::Status AddCommon(const Plan& plan, std::span<const UniqueFd> fds, int root
                        const PodNamespaces& pod, Launch& launch) {
   absl::StatusOr<CgroupFds> cgroup = PlannedCgroup(plan.cgroup(), fds);
   if (!cgroup.ok()) return cgroup.status();
+  absl::StatusOr<OomScoreSlice> oom_score = OomScoreOutside(plan.oom_score_adj(), pod.procfs.get());
+  if (!oom_score.ok()) return oom_score.status();
   absl::StatusOr<ProgramSlice> program = ProgramOutside(plan.process());
   if (!program.ok()) return program.status();
   launch.v2_cgroup = cgroup->v2_directory;
-  launch.oom_score_adj = plan.oom_score_adj();
+  launch.slices.oom_score = *std::move(oom_score);
   launch.slices.cgroup_tasks = std::move(cgroup->v1_tasks);
   launch.slices.program = *std::move(program);
   launch.slices.rlimits = &plan.rlimits();
@@ -78,13 +78,6 @@ absl::StatusOr<LaunchedProcess> Start(Launch launch, const PodNamespaces& pod) {
   process.pid = child->pid;
   process.pidfd = std::move(child->pidfd);
   process.terminal = std::move(launch.terminal.master);
-  // The child is ours and not reaped, so the number cannot be another's.
-  absl::StatusOr<int> score = SetOomScoreAdj(pod.procfs.get(), process.pid, launch.oom_score_adj);
-  if (!score.ok()) {
-    KillAndReap(process.pidfd.get());
-    return score.status();
-  }
-  process.oom_score_adj = *score;
   return process;
 }
 

@@ -39,8 +39,6 @@ struct LaunchedProcess {
   UniqueFd control;
   // The terminal's master where process.terminal is set; close-on-exec, not blocking.
   UniqueFd terminal;
-  // What the kernel granted; differs from the plan's where lowering needs CAP_SYS_RESOURCE.
-  int oom_score_adj = 0;
 };
 
 // Starts the container's first process up to the exec. Both functions must run in the

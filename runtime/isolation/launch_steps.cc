@@ -71,6 +71,8 @@ struct Step {
 using S = LaunchSlices;
 constexpr Step kSteps[] = {
     {"reset signals", [](const S&, Progress&) { return ResetSignalsInside(); }},
+    // Before any memory is charged to the container's cgroup.
+    {"oom_score_adj", [](const S& s, Progress&) { return SetOomScoreInside(s.oom_score); }},
     {"join cgroups", [](const S& s, Progress&) { return JoinCgroupsInside(s.cgroup_tasks); }},
     {"enter namespaces", [](const S& s, Progress&) { return EnterNamespacesInside(s.namespaces); }},
     {"new session", [](const S& s, Progress&) { return EnterSessionInside(s.streams); }},

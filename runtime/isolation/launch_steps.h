@@ -9,6 +9,7 @@
 #include "runtime/isolation/late_mounts.h"
 #include "runtime/isolation/lsm.h"
 #include "runtime/isolation/namespaces.h"
+#include "runtime/isolation/oom_score.h"
 #include "runtime/isolation/program.h"
 #include "runtime/isolation/terminal.h"
 
@@ -17,6 +18,7 @@ namespace bulkhead::isolation {
 // The slices of one launch, each for its own step; complete before the clone. What they borrow
 // must outlive the clone.
 struct LaunchSlices {
+  OomScoreSlice oom_score;
   std::vector<int> cgroup_tasks;
   NamespaceSlice namespaces;
   StreamSlice streams;

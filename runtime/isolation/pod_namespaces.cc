@@ -221,8 +221,11 @@ absl::StatusOr<PodNamespaces> SetUpPod(const plan::PodPlan& plan, std::span<cons
   if (!null_device.ok()) return Annotate(null_device.status(), "make the pod's null device");
   pod.null_device = *std::move(null_device);
   if (absl::Status status = EnterPod(plan, fds, pod); !status.ok()) return status;
-  absl::StatusOr<int> score = SetOomScoreAdj(pod.procfs.get(), getpid(), plan.oom_score_adj());
+  absl::StatusOr<OomScoreSlice> score = OomScoreOutside(plan.oom_score_adj(), pod.procfs.get());
   if (!score.ok()) return score.status();
+  if (Outcome outcome = SetOomScoreInside(*score); !outcome.ok()) {
+    return ErrnoStatus(outcome.error, absl::StrCat("set oom_score_adj to ", score->score));
+  }
   // Last: it is a child, and an earlier error would leave it behind.
   if (absl::Status status = AddPid1(plan, fds, pod); !status.ok()) return status;
   return pod;
