@@ -30,7 +30,11 @@ absl::Status Execs::DoStart(const ReplyTo& to, const plan::ExecPlan& plan,
   auto process =
       ChildProcess::Watch(loop_, launched->pid, std::move(launched->pidfd),
                           std::move(launched->control), state::Process::RELEASED, HandlersOf(id));
-  if (!process.ok()) return process.status();
+  if (!process.ok()) {
+    // It waits for no release, and nobody would learn of its end. It is not reaped yet.
+    kill(launched->pid, SIGKILL);
+    return process.status();
+  }
   execs_[id] = {*std::move(process), 0, std::move(launched->terminal), to};
   return absl::OkStatus();
 }
