@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "runtime/isolation/cgroup_join.h"
+#include "runtime/kernel/astray.h"
 #include "runtime/kernel/status.h"
 
 namespace bulkhead::isolation {
@@ -80,8 +81,7 @@ absl::StatusOr<ChildPidNamespace> ChildPidNamespace::Enter(const NamespaceSlice&
 
 absl::Status ChildPidNamespace::Restore() {
   if (own_.valid() && setns(own_.get(), CLONE_NEWPID) != 0) {
-    return absl::InternalError(
-        ErrnoStatus(errno, "return to the supervisor's PID namespace").message());
+    return Astray(ErrnoStatus(errno, "return to the supervisor's PID namespace"));
   }
   own_.reset();
   return absl::OkStatus();

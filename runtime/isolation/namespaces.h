@@ -39,7 +39,7 @@ absl::StatusOr<NamespaceSlice> ContainerNamespaces(const plan::NamespacesPlan& p
 NamespaceSlice ExecNamespaces(int container_pidfd, const PodNamespaces& pod);
 
 // Outside: lets the next child be made in another PID namespace. Restore must be called in the
-// parent; when it fails no further process may be started.
+// parent; its error is Astray.
 class ChildPidNamespace {
  public:
   static absl::StatusOr<ChildPidNamespace> Enter(const NamespaceSlice& slice, int procfs);

@@ -13,6 +13,7 @@
 #include "runtime/isolation/mount_source.h"
 #include "runtime/isolation/mounts.h"
 #include "runtime/isolation/overlay.h"
+#include "runtime/kernel/astray.h"
 #include "runtime/kernel/file_owner.h"
 #include "runtime/kernel/mount.h"
 #include "runtime/kernel/status.h"
@@ -76,7 +77,7 @@ absl::StatusOr<PreparedRoot> AssembleRoot(const plan::RootPlan& plan, std::span<
   absl::StatusOr<PreparedRoot> prepared = AssembleHere(plan, fds, pod);
   umask(mask);
   if (setns(pod.mount_namespace.get(), CLONE_NEWNS) != 0) {
-    return absl::InternalError(ErrnoStatus(errno, "return to the pod's mount namespace").message());
+    return Astray(ErrnoStatus(errno, "return to the pod's mount namespace"));
   }
   return prepared;
 }

@@ -22,7 +22,7 @@ struct PreparedRoot {
 
 // Clones the pod's mount namespace, builds the container's root in it and comes back to the
 // pod's. To be called by the supervisor's main thread; other threads may exist. When even the
-// way back fails (errno of setns in the status, code INTERNAL) the process must end.
+// way back fails, the error is Astray.
 absl::StatusOr<PreparedRoot> AssembleRoot(const plan::RootPlan& plan, std::span<const UniqueFd> fds,
                                           const PodNamespaces& pod);
 

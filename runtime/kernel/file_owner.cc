@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "runtime/kernel/astray.h"
 #include "runtime/kernel/status.h"
 
 namespace bulkhead {
@@ -45,7 +46,7 @@ absl::StatusOr<FileOwner> FileOwner::Become(uid_t uid, gid_t gid) {
 absl::Status FileOwner::Restore() {
   const absl::Status status = Set(uid_, gid_);
   if (status.ok()) return status;
-  return absl::InternalError(Annotate(status, "act as the superuser again").message());
+  return Astray(Annotate(status, "act as the superuser again"));
 }
 
 }  // namespace bulkhead

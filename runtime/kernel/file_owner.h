@@ -10,11 +10,11 @@
 namespace bulkhead {
 
 // Makes the calling thread act on files as another user and group, with the capabilities that it
-// has. Restore must be called; when it fails the process must end.
+// has. Restore must be called.
 class FileOwner {
  public:
   static absl::StatusOr<FileOwner> Become(uid_t uid, gid_t gid);
-  // INTERNAL.
+  // Its error is Astray.
   absl::Status Restore();
 
  private:

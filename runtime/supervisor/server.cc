@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "runtime/kernel/astray.h"
 #include "runtime/kernel/status.h"
 #include "runtime/supervisor/error.h"
 #include "runtime/supervisor/protocol.h"
@@ -108,6 +109,8 @@ void Server::Fail(const ReplyTo& to, const absl::Status& status) {
   Reply reply;
   *reply.mutable_error() = ErrorFromStatus(status);
   Answer(to, std::move(reply));
+  // What it made next would be somewhere else. The daemon ends the pod, and another one is run.
+  if (IsAstray(status)) loop_.Stop();
 }
 
 void Server::Emit(Event event) {
