@@ -98,9 +98,9 @@ Outcome MountProcInside(const LateMountSlice& slice) {
   close(proc);
   proc = OpenPlace(kProc);
   if (proc < 0) return {.error = -proc, .subject = kProc};
-  const bool verified = IsOnProcfs(proc);
+  const int error = VerifyProcfs(proc);
   close(proc);
-  return {.error = verified ? 0 : EXDEV, .subject = kProc};
+  return {.error = error, .subject = kProc};
 }
 
 Outcome MountCgroupInside(const LateMountSlice& slice) {

@@ -46,7 +46,7 @@ Outcome OpenAppArmorInside(const LsmSlice& slice, int& attribute) {
   const int file = Openat2(slice.procfs, kPath, O_WRONLY | O_CLOEXEC, 0,
                            RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
   if (file < 0) return {.error = -file, .subject = kPath};
-  if (!IsOnProcfs(file)) return {.error = EXDEV, .subject = kPath};
+  if (const int error = VerifyProcfs(file); error != 0) return {.error = error, .subject = kPath};
   attribute = file;
   return {};
 }

@@ -18,11 +18,16 @@
 namespace bulkhead::isolation {
 namespace {
 
-bool IsPtmx(int fd) {
+absl::Status VerifyPtmx(int fd) {
   struct stat st;
   struct statfs fs;
-  return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 2) &&
-         fstatfs(fd, &fs) == 0 && fs.f_type == DEVPTS_SUPER_MAGIC;
+  if (fstat(fd, &st) != 0 || fstatfs(fd, &fs) != 0) {
+    return ErrnoStatus(errno, "look at /dev/pts/ptmx");
+  }
+  if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 2) && fs.f_type == DEVPTS_SUPER_MAGIC) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError("/dev/pts/ptmx is no terminal multiplexer");
 }
 
 }  // namespace
@@ -32,15 +37,11 @@ absl::StatusOr<Terminal> OpenTerminal(int root) {
   const int found = OpenInRoot(root, "/dev/pts/ptmx", O_PATH | O_NOFOLLOW);
   if (found < 0) return ErrnoStatus(-found, "open /dev/pts/ptmx");
   const UniqueFd place(found);
-  if (!IsPtmx(place.get())) {
-    return absl::FailedPreconditionError("/dev/pts/ptmx is no terminal multiplexer");
-  }
+  if (absl::Status status = VerifyPtmx(place.get()); !status.ok()) return status;
   const int opened = OpenInRoot(root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK);
   if (opened < 0) return ErrnoStatus(-opened, "open /dev/pts/ptmx");
   Terminal terminal{.master = UniqueFd(opened)};
-  if (!IsPtmx(terminal.master.get())) {
-    return absl::FailedPreconditionError("/dev/pts/ptmx is no terminal multiplexer");
-  }
+  if (absl::Status status = VerifyPtmx(terminal.master.get()); !status.ok()) return status;
   const int unlocked = 0;
   if (ioctl(terminal.master.get(), TIOCSPTLCK, &unlocked) != 0) {
     return ErrnoStatus(errno, "unlock the terminal");

@@ -57,13 +57,16 @@ absl::StatusOr<UniqueFd> OpenOwnProcfs() {
   absl::StatusOr<UniqueFd> procfs =
       NewFilesystem("proc", {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
   if (!procfs.ok()) return procfs;
-  if (!IsOnProcfs(procfs->get())) return absl::InternalError("a new procfs is not a procfs");
+  if (const int error = VerifyProcfs(procfs->get()); error != 0) {
+    return ErrnoStatus(error, "verify a new procfs");
+  }
   return procfs;
 }
 
-bool IsOnProcfs(int fd) {
+int VerifyProcfs(int fd) {
   struct statfs fs;
-  return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+  if (fstatfs(fd, &fs) != 0) return errno;
+  return fs.f_type == PROC_SUPER_MAGIC ? 0 : EXDEV;
 }
 
 }  // namespace bulkhead

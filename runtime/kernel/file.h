@@ -26,8 +26,9 @@ absl::Status WriteControlFile(int directory, const std::string& path, std::strin
 // one (CVE-2019-16884, CVE-2025-52881). In the PID namespace of the caller.
 absl::StatusOr<UniqueFd> OpenOwnProcfs();
 
-// OK when the descriptor lies on procfs. Async-signal-safe.
-bool IsOnProcfs(int fd);
+// 0 when the descriptor lies on procfs, else an errno: EXDEV on another file system.
+// Async-signal-safe.
+int VerifyProcfs(int fd);
 
 }  // namespace bulkhead
 
