@@ -31,7 +31,7 @@ struct Progress {
 Outcome MoveTo(int number, int& fd) {
   if (fd < 0 || fd == number) return {};
   const Outcome outcome = FromResult(dup3(fd, number, O_CLOEXEC));
-  fd = number;
+  if (outcome.ok()) fd = number;
   return outcome;
 }
 
