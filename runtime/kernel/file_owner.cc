@@ -1,6 +1,5 @@
 #include "runtime/kernel/file_owner.h"
 
-#include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,25 +17,25 @@ namespace {
 uid_t CurrentUid() { return static_cast<uid_t>(syscall(SYS_setfsuid, -1)); }
 gid_t CurrentGid() { return static_cast<gid_t>(syscall(SYS_setfsgid, -1)); }
 
-absl::Status Set(uid_t uid, gid_t gid) {
+}  // namespace
+
+absl::Status FileOwner::Set(uid_t uid, gid_t gid) const {
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct held[2] = {};
-  if (syscall(SYS_capget, &header, held) != 0) return ErrnoStatus(errno, "capget");
   syscall(SYS_setfsgid, gid);
   syscall(SYS_setfsuid, uid);
   if (CurrentUid() != uid || CurrentGid() != gid) return ErrnoStatus(EPERM, "setfsuid");
   // Leaving user 0 took those about files away (capabilities(7)).
-  if (syscall(SYS_capset, &header, held) != 0) return ErrnoStatus(errno, "capset");
+  if (syscall(SYS_capset, &header, held_.data()) != 0) return ErrnoStatus(errno, "capset");
   // Other credentials may have made the process dumpable (fs.suid_dumpable).
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return ErrnoStatus(errno, "PR_SET_DUMPABLE");
   return absl::OkStatus();
 }
 
-}  // namespace
-
 absl::StatusOr<FileOwner> FileOwner::Become(uid_t uid, gid_t gid) {
   FileOwner before(CurrentUid(), CurrentGid());
-  if (absl::Status status = Set(uid, gid); !status.ok()) {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  if (syscall(SYS_capget, &header, before.held_.data()) != 0) return ErrnoStatus(errno, "capget");
+  if (absl::Status status = before.Set(uid, gid); !status.ok()) {
     const absl::Status restored = before.Restore();
     return restored.ok() ? status : restored;
   }

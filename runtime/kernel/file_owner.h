@@ -2,7 +2,10 @@
 #ifndef BULKHEAD_RUNTIME_KERNEL_FILE_OWNER_H_
 #define BULKHEAD_RUNTIME_KERNEL_FILE_OWNER_H_
 
+#include <linux/capability.h>
 #include <sys/types.h>
+
+#include <array>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,9 +23,14 @@ class FileOwner {
  private:
   FileOwner(uid_t uid, gid_t gid) : uid_(uid), gid_(gid) {}
 
+  absl::Status Set(uid_t uid, gid_t gid) const;
+
   // Those before.
   uid_t uid_;
   gid_t gid_;
+  // Kept all the time. Not asked for again on the way back: a way there that failed may have lost
+  // some.
+  std::array<__user_cap_data_struct, 2> held_ = {};
 };
 
 }  // namespace bulkhead
