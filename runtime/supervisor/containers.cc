@@ -121,6 +121,10 @@ absl::Status Containers::DoCreate(const ReplyTo& to, const plan::LaunchPlan& pla
   }
   auto launched = isolation::LaunchContainer(plan, fds, container.root, pod, streams->Borrow());
   if (!launched.ok()) return launched.status();
+  const bool terminal = plan.process().terminal();
+  UniqueFd input =
+      terminal ? Duplicate(launched->terminal.get()) : std::move(streams->stdin_writer);
+  if (terminal && !input.valid()) return ErrnoStatus(errno, "duplicate the terminal");
   auto process = ChildProcess::Watch(loop_, launched->pid, std::move(launched->pidfd),
                                      std::move(launched->control), state::Process::PREPARING,
                                      HandlersOf(container.id, OwnProcfs(pod)));
@@ -130,12 +134,11 @@ absl::Status Containers::DoCreate(const ReplyTo& to, const plan::LaunchPlan& pla
   container.exit_record = *std::move(record);
   pod_oom_kills_.Begin(*std::move(pod_events), LivingOomKills());
   container.oom_events = *std::move(events);
-  container.terminal = plan.process().terminal();
-  container.input =
-      container.terminal ? Duplicate(launched->terminal.get()) : std::move(streams->stdin_writer);
+  container.terminal = terminal;
+  container.input = std::move(input);
   container.launch = to;
   state::Log output;
-  output.set_terminal(plan.process().terminal());
+  output.set_terminal(terminal);
   UniqueFd& out = container.terminal ? launched->terminal : streams->out_reader;
   output.set_out(SaveFd(out.release()));
   output.set_err(SaveFd(streams->err_reader.release()));
