@@ -56,6 +56,15 @@ bool IsTheMachinesOwn(const std::string& stat) {
          stat.find("((udev-worker))") != stat.npos;
 }
 
+std::vector<std::string> MountsOf(const fs::path& process) {
+  std::vector<std::string> mounts;
+  for (const std::string& line : Lines(ReadFile(process / "mountinfo"))) {
+    const size_t tail = line.find(" - ");
+    mounts.push_back(Field(line, 4) + " " + Field(line.substr(tail + 3), 0));
+  }
+  return mounts;
+}
+
 // Counters and times differ from one listing to the next.
 bool IsRule(const std::string& line) { return !line.empty() && line[0] != '#' && line[0] != ':'; }
 
@@ -77,16 +86,31 @@ HostState HostState::Take(const Scope& scope) {
   state.AddMounts();
   state.AddProcesses();
   state.AddCgroups(scope.cgroup_names);
-  state.AddNetwork();
-  state.AddSockets();
+  for (const pid_t program : scope.programs) state.AddProgram(program);
+  if (scope.network) {
+    state.AddNetwork();
+    state.AddSockets();
+  }
   state.AddFiles(scope.folders);
   return state;
 }
 
 void HostState::AddMounts() {
-  for (const std::string& line : Lines(ReadFile("/proc/self/mountinfo"))) {
-    const size_t tail = line.find(" - ");
-    Add("mount", Field(line, 4) + " " + Field(line.substr(tail + 3), 0));
+  for (const std::string& mount : MountsOf("/proc/self")) Add("mount", mount);
+}
+
+void HostState::AddProgram(pid_t pid) {
+  const fs::path process = "/proc/" + std::to_string(pid);
+  const std::string name = "of process " + std::to_string(pid);
+  for (const std::string& mount : MountsOf(process)) Add("mount " + name, mount);
+  for (const char* space : {"mnt", "net", "ipc", "uts", "pid", "pid_for_children", "cgroup"}) {
+    Add("namespace " + name, fs::read_symlink(process / "ns" / space));
+  }
+  std::error_code gone;
+  for (const auto& entry : fs::directory_iterator(process / "fd", gone)) {
+    const std::string what = fs::read_symlink(entry.path(), gone);
+    // "socket:[123]": which one of its kind is all the same.
+    if (!gone) Add("descriptor " + name, what.substr(0, what.find(":[")));
   }
 }
 

@@ -1,6 +1,8 @@
 #ifndef BULKHEAD_TESTS_FAULT_HOST_STATE_H_
 #define BULKHEAD_TESTS_FAULT_HOST_STATE_H_
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <map>
 #include <string>
@@ -18,8 +20,13 @@ class HostState {
     // Cgroups whose path has one of these in it count; other programs of the machine have
     // theirs in the same trees.
     std::vector<std::string> cgroup_names;
+    // Programs whose descriptors, mounts and namespaces count, such as a pod's supervisor.
+    std::vector<pid_t> programs = {};
+    // Links, packet filters and sockets. Not looked at, it is much faster.
+    bool network = true;
   };
 
+  HostState() = default;
   static HostState Take(const Scope& scope);
 
   // "+ mount: …" for what `later` has more than this one, "- …" for what it has less.
@@ -32,6 +39,7 @@ class HostState {
   void AddCgroups(const std::vector<std::string>& names);
   void AddNetwork();
   void AddSockets();
+  void AddProgram(pid_t pid);
   void AddFiles(const std::vector<std::filesystem::path>& folders);
 
   // How often each is there.
