@@ -7,8 +7,8 @@
 #   cgroupfs, systemd   the conformance and fault tests with this cgroup driver
 set -uo pipefail
 build=$1 archive=$2 package=$3 runner=$4 part=$5
-# Emulated: races of the usual length would take hours.
-export BULKHEAD_RACE_ROUNDS=2000
+# Emulated: races and numbers of the usual size would take hours.
+export BULKHEAD_RACE_ROUNDS=2000 BULKHEAD_MANY_PODS=40
 status=0
 
 suite() {
