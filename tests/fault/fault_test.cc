@@ -47,7 +47,7 @@ void FaultTest::ExpectHostAsBefore() {
 
 void FaultTest::ExpectBecomes(const HostState& before, const std::function<HostState()>& take) {
   std::vector<std::string> differences;
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
   do {
     differences = before.DifferencesTo(take());
     if (differences.empty()) return;
