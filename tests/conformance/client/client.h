@@ -18,7 +18,7 @@ namespace v1 = ::runtime::v1;
 // What a call may be given besides its request.
 struct CallOptions {
   // When it passes, the client leaves and the call returns DEADLINE_EXCEEDED.
-  std::chrono::milliseconds deadline = std::chrono::minutes(2);  // The kubelet's default.
+  std::chrono::milliseconds deadline = std::chrono::minutes(4);  // The kubelet's for RunPodSandbox.
 };
 
 // The answer of ExecSync.
