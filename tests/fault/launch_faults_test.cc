@@ -262,7 +262,7 @@ class LaunchFault : public FaultTest {
     return [this](const std::optional<Injection>& injection) { return Command(injection); };
   }
 
-  static constexpr client::CallOptions kSoon{.deadline = seconds(5)};
+  static constexpr client::CallOptions kSoon{.deadline = seconds(60)};
   v1::PodSandboxConfig pod_config_;
   v1::ContainerConfig container_;
   Pod pod_;
