@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "proto/plan.pb.h"
+#include "runtime/isolation/cgroup_files.h"
 #include "runtime/isolation/descriptors.h"
 #include "runtime/isolation/host_facts.h"
 #include "runtime/spec/container.h"
@@ -66,6 +67,10 @@ class CgroupManager {
   // alone. FAILED_PRECONDITION naming the field: a real limit whose controller is not there;
   // INVALID_ARGUMENT: a value that the kernel refuses.
   virtual absl::Status SetResources(std::string_view path, const spec::Resources& resources) = 0;
+
+  // What SetResources would write, each file by its whole path.
+  virtual absl::StatusOr<std::vector<CgroupWrite>> PlanLimits(
+      std::string_view path, const spec::Resources& resources) const = 0;
 
   // Allows these devices and no others. Not for privileged containers, who keep their parent's.
   virtual absl::Status SetDevices(std::string_view path, const std::vector<DeviceRule>& rules) = 0;

@@ -104,6 +104,30 @@ absl::Status CgroupV1::WriteCpu(std::string_view path, std::vector<CgroupWrite> 
 }
 
 absl::Status CgroupV1::SetResources(std::string_view path, const spec::Resources& resources) {
+  absl::StatusOr<std::vector<CgroupWrite>> writes = PlanWrites(path, resources);
+  if (!writes.ok()) return writes.status();
+  const auto others = std::stable_partition(writes->begin(), writes->end(), IsCpuTime);
+  absl::Status status = WriteCpu(path, std::vector<CgroupWrite>(writes->begin(), others));
+  if (!status.ok()) return status;
+  for (auto it = others; it != writes->end(); ++it) {
+    status = WriteCgroupFiles(DirectoryOfFile(it->file, path), {*it});
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<CgroupWrite>> CgroupV1::PlanLimits(
+    std::string_view path, const spec::Resources& resources) const {
+  absl::StatusOr<std::vector<CgroupWrite>> writes = PlanWrites(path, resources);
+  if (!writes.ok()) return writes;
+  for (CgroupWrite& write : *writes) {
+    write.file = absl::StrCat(DirectoryOfFile(write.file, path), "/", write.file);
+  }
+  return writes;
+}
+
+absl::StatusOr<std::vector<CgroupWrite>> CgroupV1::PlanWrites(
+    std::string_view path, const spec::Resources& resources) const {
   if (absl::Status status = CheckCgroupPath(path); !status.ok()) return status;
   CgroupState state;
   state.has_file = [&](const std::string& file) {
@@ -116,16 +140,7 @@ absl::Status CgroupV1::SetResources(std::string_view path, const spec::Resources
   if (!absl::SimpleAtoi(absl::StripAsciiWhitespace(both), &state.memory_and_swap)) {
     state.memory_and_swap = -1;
   }
-  absl::StatusOr<std::vector<CgroupWrite>> writes = PlanV1Writes(resources, state);
-  if (!writes.ok()) return writes.status();
-  const auto others = std::stable_partition(writes->begin(), writes->end(), IsCpuTime);
-  absl::Status status = WriteCpu(path, std::vector<CgroupWrite>(writes->begin(), others));
-  if (!status.ok()) return status;
-  for (auto it = others; it != writes->end(); ++it) {
-    status = WriteCgroupFiles(DirectoryOfFile(it->file, path), {*it});
-    if (!status.ok()) return status;
-  }
-  return absl::OkStatus();
+  return PlanV1Writes(resources, state);
 }
 
 absl::Status CgroupV1::SetDevices(std::string_view path, const std::vector<DeviceRule>& rules) {

@@ -18,6 +18,8 @@ class CgroupV1 : public CgroupManager {
 
   absl::StatusOr<std::vector<std::string>> Create(std::string_view path) override;
   absl::Status SetResources(std::string_view path, const spec::Resources& resources) override;
+  absl::StatusOr<std::vector<CgroupWrite>> PlanLimits(
+      std::string_view path, const spec::Resources& resources) const override;
   absl::Status SetDevices(std::string_view path, const std::vector<DeviceRule>& rules) override;
   CgroupJoinPaths JoinPaths(std::string_view path) const override;
   std::string LeafDirectory(std::string_view leaf) const override;
@@ -30,6 +32,8 @@ class CgroupV1 : public CgroupManager {
   absl::Status Enter(std::string_view path) override;
 
  private:
+  absl::StatusOr<std::vector<CgroupWrite>> PlanWrites(std::string_view path,
+                                                      const spec::Resources& resources) const;
   // All directories of a cgroup, the v2 tree's last.
   std::vector<std::string> Directories(std::string_view path) const;
   // The directory in the hierarchy of a controller; empty without it.

@@ -91,13 +91,28 @@ absl::StatusOr<std::vector<std::string>> CgroupV2::Create(std::string_view path)
 absl::Status CgroupV2::SetResources(std::string_view path, const spec::Resources& resources) {
   if (absl::Status status = CheckCgroupPath(path); !status.ok()) return status;
   const std::string directory = Directory(path);
+  absl::StatusOr<std::vector<CgroupWrite>> writes = PlanWrites(directory, resources);
+  if (!writes.ok()) return writes.status();
+  return WriteCgroupFiles(directory, *writes);
+}
+
+absl::StatusOr<std::vector<CgroupWrite>> CgroupV2::PlanWrites(
+    const std::string& directory, const spec::Resources& resources) const {
   CgroupState state;
   state.has_file = [&](const std::string& file) { return CgroupFileExists(directory, file); };
   state.swap_in_use = IsSwapInUse();
   state.cpu_max = ReadCgroupFile(directory, "cpu.max").value_or("");
-  absl::StatusOr<std::vector<CgroupWrite>> writes = PlanV2Writes(resources, state);
-  if (!writes.ok()) return writes.status();
-  return WriteCgroupFiles(directory, *writes);
+  return PlanV2Writes(resources, state);
+}
+
+absl::StatusOr<std::vector<CgroupWrite>> CgroupV2::PlanLimits(
+    std::string_view path, const spec::Resources& resources) const {
+  if (absl::Status status = CheckCgroupPath(path); !status.ok()) return status;
+  const std::string directory = Directory(path);
+  absl::StatusOr<std::vector<CgroupWrite>> writes = PlanWrites(directory, resources);
+  if (!writes.ok()) return writes;
+  for (CgroupWrite& write : *writes) write.file = absl::StrCat(directory, "/", write.file);
+  return writes;
 }
 
 absl::Status CgroupV2::SetDevices(std::string_view path, const std::vector<DeviceRule>& rules) {

@@ -16,6 +16,8 @@ class CgroupV2 : public CgroupManager {
 
   absl::StatusOr<std::vector<std::string>> Create(std::string_view path) override;
   absl::Status SetResources(std::string_view path, const spec::Resources& resources) override;
+  absl::StatusOr<std::vector<CgroupWrite>> PlanLimits(
+      std::string_view path, const spec::Resources& resources) const override;
   absl::Status SetDevices(std::string_view path, const std::vector<DeviceRule>& rules) override;
   CgroupJoinPaths JoinPaths(std::string_view path) const override;
   std::string LeafDirectory(std::string_view leaf) const override;
@@ -29,6 +31,8 @@ class CgroupV2 : public CgroupManager {
 
  private:
   std::string Directory(std::string_view path) const;
+  absl::StatusOr<std::vector<CgroupWrite>> PlanWrites(const std::string& directory,
+                                                      const spec::Resources& resources) const;
 
   const CgroupHierarchy tree_;
 };

@@ -59,17 +59,6 @@ bool BelongsTo(const std::vector<std::string>& cgroups, std::string_view contain
   return false;
 }
 
-std::vector<std::string> CapabilityNames(uint64_t mask) {
-  std::vector<std::string> names;
-  for (int capability = 0; capability < 64; ++capability) {
-    if ((mask >> capability & 1) == 0) continue;
-    char* name = cap_to_name(capability);
-    names.push_back(name != nullptr ? name : absl::StrCat(capability));
-    cap_free(name);
-  }
-  return names;
-}
-
 std::vector<std::string> Lines(const std::string& text) {
   return absl::StrSplit(absl::StripSuffix(text, "\n"), '\n');
 }
@@ -91,7 +80,36 @@ uint64_t Hex(absl::string_view text) {
   return absl::SimpleHexAtoi(text, &value) ? value : 0;
 }
 
+void ReadRequested(int process, const ReportRequest& request, IsolationReport& report) {
+  std::vector<std::string> paths;
+  for (const std::string& path : request.paths) {
+    const MountReport* mount = FindMount(report.mounts, path);
+    if (mount == nullptr) {
+      paths.push_back(path);
+    } else {
+      report.places[path] = {.mount_id = mount->id, .is_mount = true};
+    }
+  }
+  const UniqueFd root(openat(process, "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (root.valid()) report.places.merge(FindPlaces(root.get(), paths));
+  for (const std::string& file : request.files) {
+    absl::StatusOr<std::string> text = ReadFile(AT_FDCWD, file.c_str());
+    if (text.ok()) report.files[file] = std::string(absl::StripSuffix(*text, "\n"));
+  }
+}
+
 }  // namespace
+
+std::vector<std::string> CapabilityNames(uint64_t mask) {
+  std::vector<std::string> names;
+  for (int capability = 0; capability < 64; ++capability) {
+    if ((mask >> capability & 1) == 0) continue;
+    char* name = cap_to_name(capability);
+    names.push_back(name != nullptr ? name : absl::StrCat(capability));
+    cap_free(name);
+  }
+  return names;
+}
 
 CredentialsReport ParseCredentials(std::string_view status) {
   static constexpr std::pair<absl::string_view, const char*> kSets[] = {{"CapInh", "inheritable"},
@@ -122,25 +140,18 @@ CredentialsReport ParseCredentials(std::string_view status) {
   return report;
 }
 
-std::vector<MountReport> ParseMounts(std::string_view mountinfo) {
-  std::vector<MountReport> mounts;
-  for (absl::string_view line : absl::StrSplit(View(mountinfo), '\n', absl::SkipEmpty())) {
-    const std::vector<absl::string_view> words = absl::StrSplit(line, ' ');
-    MountReport mount;
-    std::vector<absl::string_view> propagation;
-    size_t i = 6;  // The optional fields begin here and end with "-".
-    for (; i < words.size() && words[i] != "-"; ++i) propagation.push_back(words[i]);
-    if (words.size() < i + 2) continue;
-    mount.destination = std::string(words[4]);
-    mount.options = std::string(words[5]);
-    mount.type = std::string(words[i + 1]);
-    mount.propagation = propagation.empty() ? "private" : absl::StrJoin(propagation, " ");
-    mounts.push_back(std::move(mount));
+uint64_t ParseOpenFilesHard(std::string_view limits) {
+  for (absl::string_view line : absl::StrSplit(View(limits), '\n')) {
+    if (!absl::ConsumePrefix(&line, "Max open files")) continue;
+    const std::vector<absl::string_view> words = absl::StrSplit(line, ' ', absl::SkipEmpty());
+    if (words.size() < 2 || words[1] == "unlimited") return UINT64_MAX;
+    return Number<uint64_t>(words[1]);
   }
-  return mounts;
+  return UINT64_MAX;
 }
 
-absl::StatusOr<IsolationReport> ReadIsolation(pid_t pid, std::string_view container_id) {
+absl::StatusOr<IsolationReport> ReadIsolation(pid_t pid, std::string_view container_id,
+                                              const ReportRequest& request) {
   const std::string path = absl::StrCat("/proc/", pid);
   // All reads go through one descriptor: it names this process, never a later one of the number.
   const UniqueFd process(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -155,10 +166,12 @@ absl::StatusOr<IsolationReport> ReadIsolation(pid_t pid, std::string_view contai
   std::string cgroup;
   std::string mountinfo;
   std::string oom_score_adj;
+  std::string limits;
   const std::pair<const char*, std::string*> files[] = {
       {"status", &status},          {"cgroup", &cgroup},
       {"mountinfo", &mountinfo},    {"oom_score_adj", &oom_score_adj},
-      {"uid_map", &report.uid_map}, {"gid_map", &report.gid_map}};
+      {"uid_map", &report.uid_map}, {"gid_map", &report.gid_map},
+      {"limits", &limits}};
   for (const auto& [name, text] : files) {
     absl::StatusOr<std::string> read = ReadFile(process.get(), name);
     if (!read.ok()) return Annotate(read.status(), path);
@@ -173,7 +186,9 @@ absl::StatusOr<IsolationReport> ReadIsolation(pid_t pid, std::string_view contai
   }
   report.credentials = ParseCredentials(status);
   report.mounts = ParseMounts(mountinfo);
+  report.open_files_hard = ParseOpenFilesHard(limits);
   report.oom_score_adj = Number<int>(absl::StripSuffix(oom_score_adj, "\n"));
+  ReadRequested(process.get(), request, report);
   // EINVAL without an LSM that labels processes: the label stays empty.
   if (absl::StatusOr<std::string> label = ReadFile(process.get(), "attr/current"); label.ok()) {
     report.lsm_label = std::string(absl::StripSuffix(*label, "\n"));
@@ -211,6 +226,7 @@ nlohmann::json ToJson(const IsolationReport& report) {
       {"lsmLabel", report.lsm_label},
       {"cgroups", report.cgroups},
       {"oomScoreAdj", report.oom_score_adj},
+      {"openFiles", report.open_files_hard},
       {"mounts", mounts}};
 }
 

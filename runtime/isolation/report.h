@@ -12,19 +12,9 @@
 
 #include "absl/status/statusor.h"
 #include "nlohmann/json.hpp"
+#include "runtime/isolation/mount_report.h"
 
 namespace bulkhead::isolation {
-
-// One line of mountinfo (proc_pid_mountinfo(5)).
-struct MountReport {
-  std::string destination;
-  std::string type;
-  std::string options;
-  // "private", "shared:N", "master:N" or both.
-  std::string propagation;
-
-  bool operator==(const MountReport&) const = default;
-};
 
 // The fields of /proc/PID/status that tell of isolation.
 struct CredentialsReport {
@@ -60,19 +50,34 @@ struct IsolationReport {
   // As /proc/PID/cgroup has them.
   std::vector<std::string> cgroups;
   int oom_score_adj = 0;
+  uint64_t open_files_hard = 0;  // RLIMIT_NOFILE; UINT64_MAX: none.
   std::vector<MountReport> mounts;
+  // Of the asked paths those that are there, and of the asked files their contents.
+  std::map<std::string, Place> places;
+  std::map<std::string, std::string> files;
+};
+
+// What to read besides.
+struct ReportRequest {
+  std::vector<std::string> paths;  // In the container; one that is a mount's destination is not
+                                   // looked up, as the list of mounts tells of it.
+  std::vector<std::string> files;  // On the host, such as those of cgroups.
 };
 
 // Reads the process `pid` of the host's PID namespace. NOT_FOUND when it has ended meanwhile;
 // FAILED_PRECONDITION when its cgroup is not one of `container_id`'s, so that a pid that was
 // given to another process is never reported as the container's.
-absl::StatusOr<IsolationReport> ReadIsolation(pid_t pid, std::string_view container_id);
+absl::StatusOr<IsolationReport> ReadIsolation(pid_t pid, std::string_view container_id,
+                                              const ReportRequest& request = {});
 
 nlohmann::json ToJson(const IsolationReport& report);
 
 // From the texts of /proc files; pure functions.
 CredentialsReport ParseCredentials(std::string_view status);
-std::vector<MountReport> ParseMounts(std::string_view mountinfo);
+uint64_t ParseOpenFilesHard(std::string_view limits);
+
+// As libcap names them, in the order of their numbers.
+std::vector<std::string> CapabilityNames(uint64_t mask);
 
 }  // namespace bulkhead::isolation
 

@@ -84,6 +84,11 @@ absl::Status SystemdCgroups::SetDevices(std::string_view path,
   return files_->SetDevices(path, rules);
 }
 
+absl::StatusOr<std::vector<CgroupWrite>> SystemdCgroups::PlanLimits(
+    std::string_view path, const spec::Resources& resources) const {
+  return files_->PlanLimits(path, resources);
+}
+
 CgroupJoinPaths SystemdCgroups::JoinPaths(std::string_view path) const {
   return files_->JoinPaths(path);
 }

@@ -34,6 +34,8 @@ class SystemdCgroups : public CgroupManager {
   absl::StatusOr<std::unique_ptr<CgroupHold>> CreateLimited(
       std::string_view path, const spec::Resources& resources) override;
   absl::Status SetResources(std::string_view path, const spec::Resources& resources) override;
+  absl::StatusOr<std::vector<CgroupWrite>> PlanLimits(
+      std::string_view path, const spec::Resources& resources) const override;
   absl::Status SetDevices(std::string_view path, const std::vector<DeviceRule>& rules) override;
   CgroupJoinPaths JoinPaths(std::string_view path) const override;
   std::string LeafDirectory(std::string_view leaf) const override;

@@ -75,21 +75,38 @@ absl::Status CheckPropagation(const spec::Mount& mount, int source) {
       what, ": HostToContainer propagation, but it is not on a shared or slave mount"));
 }
 
+absl::Status CheckAbsolute(const spec::Mount& mount) {
+  if (absl::StartsWith(mount.host_path, "/")) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("host_path \"", mount.host_path, "\" is not absolute"));
+}
+
+absl::StatusOr<VolumeFacts> FactsOf(const spec::Mount& mount, int source) {
+  if (absl::Status status = CheckPropagation(mount, source); !status.ok()) return status;
+  struct stat st;
+  if (fstat(source, &st) != 0) return ErrnoStatus(errno, mount.host_path);
+  return VolumeFacts{.directory = S_ISDIR(st.st_mode)};
+}
+
 }  // namespace
 
 absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount) {
-  if (!absl::StartsWith(mount.host_path, "/")) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("host_path \"", mount.host_path, "\" is not absolute"));
-  }
+  if (absl::Status status = CheckAbsolute(mount); !status.ok()) return status;
   absl::StatusOr<UniqueFd> source = OpenSource(mount.host_path);
   if (!source.ok()) return source.status();
-  if (absl::Status status = CheckPropagation(mount, source->get()); !status.ok()) return status;
-  struct stat st;
-  if (fstat(source->get(), &st) != 0) return ErrnoStatus(errno, mount.host_path);
+  absl::StatusOr<VolumeFacts> facts = FactsOf(mount, source->get());
+  if (!facts.ok()) return facts.status();
   absl::StatusOr<UniqueFd> tree = CloneTree(source->get(), "", TreeDepth::kRecursive);
   if (!tree.ok()) return Annotate(tree.status(), mount.host_path);
-  return OpenedVolume{.tree = *std::move(tree), .facts = {.directory = S_ISDIR(st.st_mode)}};
+  return OpenedVolume{.tree = *std::move(tree), .facts = *std::move(facts)};
+}
+
+absl::StatusOr<VolumeFacts> FindVolume(const spec::Mount& mount) {
+  if (absl::Status status = CheckAbsolute(mount); !status.ok()) return status;
+  const UniqueFd source(open(mount.host_path.c_str(), O_PATH | O_CLOEXEC));
+  if (source.valid()) return FactsOf(mount, source.get());
+  if (errno == ENOENT) return VolumeFacts{};  // It would be made.
+  return ErrnoStatus(errno, absl::StrCat("host_path \"", mount.host_path, "\""));
 }
 
 }  // namespace bulkhead::isolation

@@ -32,6 +32,9 @@ struct OpenedVolume {
 // HostToContainer for one on a shared or slave mount. Runs in the daemon.
 absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount);
 
+// What OpenVolume would find; makes nothing.
+absl::StatusOr<VolumeFacts> FindVolume(const spec::Mount& mount);
+
 }  // namespace bulkhead::isolation
 
 #endif  // BULKHEAD_RUNTIME_ISOLATION_VOLUMES_H_

@@ -16,7 +16,11 @@ grpc::Status RuntimeService::ContainerStatus(grpc::ServerContext* context,
         backend_.pods->GetContainerStatus(call.container_id);
     if (!container.ok()) return container.status();
     *response->mutable_status() = FromContainerStatus(*container);
-    if (request->verbose()) (*response->mutable_info())["info"] = ContainerInfo(*container);
+    if (!request->verbose()) return absl::OkStatus();
+    (*response->mutable_info())["info"] = ContainerInfo(*container);
+    if (container->state != pods::ContainerState::kRunning) return absl::OkStatus();
+    (*response->mutable_info())["isolation"] =
+        IsolationInfo(backend_.pods->CompareIsolation(container->id));
     return absl::OkStatus();
   });
 }

@@ -172,6 +172,12 @@ std::string ContainerInfo(const pods::ContainerStatus& container) {
                {"logUnfinished", container.log_loss.unfinished}});
 }
 
+std::string IsolationInfo(const absl::StatusOr<std::vector<isolation::Comparison>>& isolation) {
+  if (!isolation.ok()) return Dump({{"unknown", isolation.status().message()}});
+  return Dump(
+      {{"differs", isolation::Differs(*isolation)}, {"mechanisms", isolation::ToJson(*isolation)}});
+}
+
 absl::StatusOr<pods::PodFilter> ToPodFilter(const v1::PodSandboxFilter& filter) {
   pods::PodFilter out{.id = filter.id(), .labels = ToLabels(filter.label_selector())};
   if (!filter.has_state()) return out;

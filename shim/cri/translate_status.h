@@ -3,6 +3,7 @@
 
 #include "absl/status/statusor.h"
 #include "proto/cri/api.pb.h"
+#include "runtime/isolation/comparison.h"
 #include "shim/pods/status.h"
 
 // Pure functions between the pod service's statuses and filters and the CRI's.
@@ -19,6 +20,8 @@ namespace bulkhead::cri {
 // What verbose status shows beside the status: one JSON object, without environment or annotations.
 std::string PodInfo(const pods::PodStatus& pod);
 std::string ContainerInfo(const pods::ContainerStatus& container);
+// Each mechanism as planned and as it is, or why that cannot be told.
+std::string IsolationInfo(const absl::StatusOr<std::vector<isolation::Comparison>>& isolation);
 
 // INVALID_ARGUMENT for a state that the CRI does not have.
 absl::StatusOr<pods::PodFilter> ToPodFilter(const ::runtime::v1::PodSandboxFilter& filter);

@@ -15,6 +15,7 @@
 #include "shim/ctl/image_commands.h"
 #include "shim/ctl/isolation_commands.h"
 #include "shim/ctl/log_commands.h"
+#include "shim/ctl/plan_command.h"
 
 namespace bulkhead::ctl {
 namespace {
@@ -30,6 +31,7 @@ class CommandLine {
     AddImage();
     AddIsolation();
     AddLogVerbosity();
+    AddPlan();
     app_.add_subcommand("version", "Print the version of this program")->callback([this] {
       out_ << "bulkheadctl " << Version() << "\n";
     });
@@ -73,11 +75,11 @@ class CommandLine {
   }
 
   void AddIsolation() {
-    CLI::App* isolation =
-        app_.add_subcommand("isolation", "Show the isolation that a running container really has");
-    isolation->add_option("CONTAINER", path_, "Its id, or the start of it")->required();
+    CLI::App* isolation = app_.add_subcommand(
+        "isolation", "Show the isolation that containers really have, beside what was planned");
+    isolation->add_option("ID", path_, "A container's or pod's, or the start of it; else all");
     isolation->add_flag("--json", json_, "As JSON");
-    isolation->callback([this] { status_ = PrintIsolation(path_, json_, out_); });
+    isolation->callback([this] { status_ = PrintIsolation(flags_, path_, json_, out_); });
   }
 
   void AddLogVerbosity() {
@@ -85,6 +87,16 @@ class CommandLine {
         "log-verbosity", "Change how much the running daemon logs, until it is restarted");
     verbosity->add_option("LEVEL", level_, "0 to 10")->required()->check(CLI::Range(0, 10));
     verbosity->callback([this] { status_ = SetLogVerbosity(flags_, level_); });
+  }
+
+  void AddPlan() {
+    CLI::App* plan = app_.add_subcommand(
+        "plan", "Print what would be done for a container, without doing it, as JSON");
+    plan->add_option("POD", plan_.pod, "A PodSandboxConfig in JSON, as crictl takes it")
+        ->required();
+    plan->add_option("CONTAINER", plan_.container, "A ContainerConfig in JSON")->required();
+    plan->add_option("--handler", plan_.handler, "The runtime handler of the pod's RuntimeClass");
+    plan->callback([this] { status_ = PrintPlan(flags_, plan_, out_); });
   }
 
   CLI::App app_{"The operator's tool for bulkheadd, a Kubernetes container runtime", "bulkheadctl"};
@@ -95,6 +107,7 @@ class CommandLine {
   std::vector<std::string> names_;
   bool json_ = false;
   int level_ = 0;
+  PlanOptions plan_;
   absl::Status status_;
 };
 

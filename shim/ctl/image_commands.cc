@@ -19,17 +19,6 @@
 namespace bulkhead::ctl {
 namespace {
 
-absl::StatusOr<std::unique_ptr<image::ImageService>> OpenImages(const config::Flags& flags) {
-  if (geteuid() != 0)
-    return absl::PermissionDeniedError("the image commands have to be run as root");
-  const absl::StatusOr<config::Config> config = flags.Load();
-  if (!config.ok()) return config.status();
-  return image::ImageService::Open({.data_dir = config::ImageDir(*config),
-                                    .certs_dir = config->image.certs_dir,
-                                    .pinned = config->image.pinned,
-                                    .max_layer_bytes = config->image.max_layer_size});
-}
-
 std::string HumanSize(uint64_t bytes) {
   constexpr std::array<const char*, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
   auto amount = static_cast<double>(bytes);
@@ -84,6 +73,16 @@ absl::Status RemoveImage(image::ImageService& images, const std::string& name) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::unique_ptr<image::ImageService>> OpenImages(const config::Flags& flags) {
+  if (geteuid() != 0) return absl::PermissionDeniedError("only root can open the images");
+  const absl::StatusOr<config::Config> config = flags.Load();
+  if (!config.ok()) return config.status();
+  return image::ImageService::Open({.data_dir = config::ImageDir(*config),
+                                    .certs_dir = config->image.certs_dir,
+                                    .pinned = config->image.pinned,
+                                    .max_layer_bytes = config->image.max_layer_size});
+}
 
 absl::Status ImportImage(const config::Flags& flags, const std::string& path,
                          const std::vector<std::string>& names, std::ostream& out) {

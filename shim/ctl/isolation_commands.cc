@@ -1,23 +1,31 @@
 #include "shim/ctl/isolation_commands.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iomanip>
 #include <optional>
 #include <sstream>
 #include <system_error>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "nlohmann/json.hpp"
-#include "runtime/isolation/report.h"
+#include "runtime/isolation/cgroup.h"
+#include "runtime/isolation/comparison.h"
+#include "runtime/isolation/host_facts.h"
 #include "runtime/isolation/systemd_units.h"
+#include "shim/config/config.h"
+#include "shim/pods/isolation_status.h"
+#include "shim/pods/record.h"
 
 namespace bulkhead::ctl {
 namespace {
@@ -61,40 +69,86 @@ uint64_t StartOf(const std::filesystem::path& process) {
   return start;
 }
 
-void Row(std::ostream& out, const std::string& name, const std::string& value) {
-  out << std::left << std::setw(18) << name << (value.empty() ? "none" : value) << "\n";
+// A running container and what is to be said of it.
+struct Container {
+  std::string pod_id;
+  std::string id;
+  std::string name;  // "namespace/pod/container".
+  pid_t pid = 0;
+  absl::StatusOr<std::vector<isolation::Comparison>> comparisons;
+};
+
+std::string NameOf(const pods::PodRecord& pod, const pods::ContainerRecord& container) {
+  return absl::StrCat(pod.spec.metadata.name_space, "/", pod.spec.metadata.name, "/",
+                      container.spec.metadata.name);
 }
 
-std::string NamespacesOf(const isolation::IsolationReport& report, bool shared) {
-  std::vector<std::string> types;
-  for (const isolation::NamespaceReport& one : report.namespaces) {
-    if (one.shared_with_host == shared) types.push_back(one.type);
+// Those whose id or whose pod's id starts with `id`. A pod that goes meanwhile is left out.
+absl::StatusOr<std::vector<Container>> ReadContainers(const config::Config& config,
+                                                      const std::string& id) {
+  const absl::StatusOr<isolation::HostFacts> facts = isolation::ProbeHost();
+  if (!facts.ok()) return facts.status();
+  const auto cgroups = isolation::CgroupManager::ForHost(*facts);
+  const pods::RecordStore records(config.daemon.state_dir + "/pods");
+  const absl::StatusOr<std::vector<std::string>> pods = records.List();
+  if (!pods.ok()) return pods.status();
+  std::vector<Container> containers;
+  for (const std::string& pod_id : *pods) {
+    const absl::StatusOr<pods::PodFile> file = records.Read(pod_id);
+    if (absl::IsNotFound(file.status())) continue;
+    if (!file.ok()) return file.status();
+    for (const pods::ContainerRecord& record : file->containers) {
+      if (!absl::StartsWith(pod_id, id) && !absl::StartsWith(record.id, id)) continue;
+      const absl::StatusOr<ContainerProcess> process = FindContainer("/proc", record.id);
+      if (!process.ok()) continue;
+      const std::string plan = records.PlanFileOf(pod_id, record.id);
+      containers.push_back(
+          {.pod_id = pod_id,
+           .id = record.id,
+           .name = NameOf(file->pod, record),
+           .pid = process->pid,
+           .comparisons = pods::CompareWithPlan(*cgroups, file->pod, record, plan, process->pid)});
+    }
   }
-  return absl::StrJoin(types, " ");
+  return containers;
 }
 
-std::string SeccompOf(const isolation::CredentialsReport& credentials) {
-  if (credentials.seccomp_mode == 0) return "off";
-  if (credentials.seccomp_mode == 1) return "strict";
-  return absl::StrCat("filter (", credentials.seccomp_filters, ")");
+bool IsAsPlanned(const Container& container) {
+  return container.comparisons.ok() && !isolation::Differs(*container.comparisons);
 }
 
-void PrintSummary(const isolation::IsolationReport& report, std::ostream& out) {
-  const isolation::CredentialsReport& credentials = report.credentials;
-  const nlohmann::json names = isolation::ToJson(report)["capabilities"]["effective"];
-  Row(out, "process", absl::StrCat(report.pid));
-  Row(out, "own namespaces", NamespacesOf(report, false));
-  Row(out, "host's namespaces", NamespacesOf(report, true));
-  Row(out, "user", absl::StrCat(credentials.uid, ":", credentials.gid));
-  Row(out, "groups", absl::StrJoin(credentials.groups, " "));
-  Row(out, "capabilities", absl::StrJoin(names.get<std::vector<std::string>>(), " "));
-  Row(out, "no new privileges", credentials.no_new_privs ? "yes" : "no");
-  Row(out, "seccomp", SeccompOf(credentials));
-  Row(out, "security label", report.lsm_label);
-  Row(out, "oom_score_adj", absl::StrCat(report.oom_score_adj));
-  for (const isolation::MountReport& mount : report.mounts) {
-    Row(out, "mount", absl::StrCat(mount.destination, " (", mount.type, ", ", mount.options, ")"));
+void PrintTable(const Container& container, std::ostream& out) {
+  out << "container " << container.id << " " << container.name << ", process " << container.pid
+      << "\n";
+  if (!container.comparisons.ok()) {
+    out << "  unknown: " << container.comparisons.status().message() << "\n";
+    return;
   }
+  size_t width = 0;
+  for (const isolation::Comparison& one : *container.comparisons) {
+    width = std::max(width, one.mechanism.size());
+  }
+  for (const isolation::Comparison& one : *container.comparisons) {
+    const bool same = one.verdict == isolation::Verdict::kAsPlanned;
+    out << "  " << std::left << std::setw(static_cast<int>(width)) << one.mechanism << "  "
+        << one.actual;
+    if (!same) out << "  [" << isolation::Name(one.verdict) << "; planned: " << one.planned << "]";
+    out << "\n";
+  }
+}
+
+nlohmann::json ToJson(const Container& container) {
+  nlohmann::json json = {{"pod", container.pod_id},
+                         {"container", container.id},
+                         {"name", container.name},
+                         {"pid", container.pid},
+                         {"differs", !IsAsPlanned(container)}};
+  if (container.comparisons.ok()) {
+    json["mechanisms"] = isolation::ToJson(*container.comparisons);
+  } else {
+    json["unknown"] = container.comparisons.status().message();
+  }
+  return json;
 }
 
 }  // namespace
@@ -123,18 +177,30 @@ absl::StatusOr<ContainerProcess> FindContainer(const std::string& proc, const st
   return *found;
 }
 
-absl::Status PrintIsolation(const std::string& id, bool json, std::ostream& out) {
-  const absl::StatusOr<ContainerProcess> process = FindContainer("/proc", id);
-  if (!process.ok()) return process.status();
-  const absl::StatusOr<isolation::IsolationReport> report =
-      isolation::ReadIsolation(process->pid, process->container_id);
-  if (!report.ok()) return report.status();
-  if (json) {
-    out << isolation::ToJson(*report).dump(2) << "\n";
-  } else {
-    PrintSummary(*report, out);
+absl::Status PrintIsolation(const config::Flags& flags, const std::string& id, bool json,
+                            std::ostream& out) {
+  if (geteuid() != 0) return absl::PermissionDeniedError("isolation has to be run as root");
+  if (id.size() > kIdLength || !IsHexadecimal(id)) {
+    return absl::InvalidArgumentError(absl::StrCat("\"", id, "\" is no container's or pod's id"));
   }
-  return absl::OkStatus();
+  const absl::StatusOr<config::Config> config = flags.Load();
+  if (!config.ok()) return config.status();
+  const absl::StatusOr<std::vector<Container>> containers = ReadContainers(*config, id);
+  if (!containers.ok()) return containers.status();
+  if (containers->empty() && !id.empty()) {
+    return absl::NotFoundError(absl::StrCat("no container of ", id, " runs"));
+  }
+  if (json) {
+    nlohmann::json all = nlohmann::json::array();
+    for (const Container& container : *containers) all.push_back(ToJson(container));
+    out << all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+  } else {
+    for (const Container& container : *containers) PrintTable(container, out);
+  }
+  const auto others = std::ranges::count_if(*containers, std::not_fn(IsAsPlanned));
+  if (others == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(others, " of ", containers->size(),
+                                                    " containers are not known to be as planned"));
 }
 
 }  // namespace bulkhead::ctl

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "shim/config/flags.h"
 
 namespace bulkhead::ctl {
 
@@ -21,8 +22,11 @@ struct ContainerProcess {
 // have such an id or `id` is not made of hexadecimal digits.
 absl::StatusOr<ContainerProcess> FindContainer(const std::string& proc, const std::string& id);
 
-// Prints what the kernel says of a running container's first process: not what was asked for.
-absl::Status PrintIsolation(const std::string& id, bool json, std::ostream& out);
+// Prints each mechanism of the running containers as it was planned and as the kernel has it. `id`
+// is that of a container or a pod, or the start of one; empty: all containers of this node.
+// FAILED_PRECONDITION, after all was printed, when one is not as planned.
+absl::Status PrintIsolation(const config::Flags& flags, const std::string& id, bool json,
+                            std::ostream& out);
 
 }  // namespace bulkhead::ctl
 

@@ -179,6 +179,7 @@ class Service::ContainerMaking {
                                      .writable = service_.DataOf(container_),
                                      .exit_record = service_.ExitRecordOf(pod_, container_),
                                      .seccomp_file = service_.SeccompFileOf(pod_, container_),
+                                     .plan_file = service_.PlanFileOf(pod_, container_),
                                      .target_pid = target_pid_});
     if (!launched.ok()) return launched.status();
     const std::lock_guard lock(pod_.mutex);

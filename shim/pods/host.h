@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "proto/supervisor.pb.h"
 #include "runtime/isolation/cgroup.h"
+#include "runtime/isolation/comparison.h"
 #include "runtime/isolation/id_map.h"
 #include "runtime/kernel/fd.h"
 #include "shim/pods/record.h"
@@ -43,6 +44,7 @@ struct ContainerLaunch {
   std::string writable;      // Holds `upper` and `work`.
   std::string exit_record;   // A preallocated file.
   std::string seccomp_file;  // Where the container's filter is kept.
+  std::string plan_file;     // And its plan.
   int32_t target_pid = 0;    // With NamespaceMode::kTarget.
 };
 
@@ -170,6 +172,10 @@ class Host {
       const std::string& path, const spec::Resources& resources) = 0;
   // The devices of a container that is being made.
   virtual absl::Status Confine(const std::string& path, const spec::ContainerSpec& spec) = 0;
+  // As CompareWithPlan does.
+  virtual absl::StatusOr<std::vector<isolation::Comparison>> CompareIsolation(
+      const PodRecord& pod, const ContainerRecord& container, const std::string& plan_file,
+      int32_t pid) = 0;
   // Changes limits; what is 0 or empty is left alone.
   virtual absl::Status SetResources(const std::string& path, const spec::Resources& resources) = 0;
   // SIGKILL to all in it; OK when it does not exist. DEADLINE_EXCEEDED.

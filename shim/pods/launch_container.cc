@@ -10,6 +10,7 @@
 #include "runtime/kernel/status.h"
 #include "runtime/supervisor/protocol.h"
 #include "shim/log/event.h"
+#include "shim/pods/plan_file.h"
 #include "shim/pods/seccomp_file.h"
 #include "shim/pods/supervisor_connection.h"
 
@@ -65,7 +66,8 @@ void LogUnknownCalls(const ContainerRecord& container, const std::vector<std::st
 
 }  // namespace
 
-absl::StatusOr<UniqueFd> SupervisorConnection::PrepareRoot(const ContainerLaunch& launch) {
+absl::StatusOr<SupervisorConnection::MadeRoot> SupervisorConnection::PrepareRoot(
+    const ContainerLaunch& launch) {
   if (!launch.volume_layers.empty() && protocol_ < supervisor::kProtocolImageVolumes) {
     return absl::FailedPreconditionError("the supervisor is of a version without image volumes");
   }
@@ -89,13 +91,13 @@ absl::StatusOr<UniqueFd> SupervisorConnection::PrepareRoot(const ContainerLaunch
   auto fds = isolation::OpenDescriptors(planned->descriptors, std::move(volumes->opened), {});
   if (!fds.ok()) return fds.status();
   supervisor::Request request;
-  *request.mutable_prepare_root()->mutable_plan() = std::move(planned->plan);
+  *request.mutable_prepare_root()->mutable_plan() = planned->plan;
   auto response = client_->Call(std::move(request), *std::move(fds), kCallTimeout);
   if (!response.ok()) return response.status();
   if (response->fds.size() != 1) {
     return absl::InternalError("the supervisor sent no root for the container");
   }
-  return std::move(response->fds[0]);
+  return MadeRoot{.plan = std::move(planned->plan), .directory = std::move(response->fds[0])};
 }
 
 absl::StatusOr<LaunchedContainer> SupervisorConnection::CreateContainer(
@@ -105,10 +107,11 @@ absl::StatusOr<LaunchedContainer> SupervisorConnection::CreateContainer(
   if (!apparmor.ok()) return apparmor.status();
   const absl::Status loaded = context_.apparmor->Require(*apparmor);
   if (!loaded.ok()) return loaded;
-  const absl::StatusOr<UniqueFd> root = PrepareRoot(launch);
+  const absl::StatusOr<MadeRoot> root = PrepareRoot(launch);
   if (!root.ok()) return Annotate(root.status(), "prepare the root file system");
   const absl::StatusOr<isolation::ResolvedUser> user = isolation::ResolveUser(
-      root->get(), isolation::MakeUserRequest(container.spec.security, container.image_config));
+      root->directory.get(),
+      isolation::MakeUserRequest(container.spec.security, container.image_config));
   if (!user.ok()) return Annotate(user.status(), "resolve the user");
 
   absl::StatusOr<std::string> profile = isolation::ReadLocalhostProfile(container.spec.security);
@@ -132,8 +135,10 @@ absl::StatusOr<LaunchedContainer> SupervisorConnection::CreateContainer(
   if (!planned.ok()) return planned.status();
   if (absl::Status known = CheckLsm(planned->plan.lsm()); !known.ok()) return known;
   LogUnknownCalls(container, planned->unknown_calls);
-  const absl::Status kept = WriteSeccompFile(launch.seccomp_file, planned->plan.seccomp());
+  absl::Status kept = WriteSeccompFile(launch.seccomp_file, planned->plan.seccomp());
   if (!kept.ok()) return Annotate(kept, "keep the system-call filter");
+  kept = WritePlanFile(launch.plan_file, root->plan, planned->plan);
+  if (!kept.ok()) return Annotate(kept, "keep the plan");
   auto fds = isolation::OpenDescriptors(planned->descriptors, std::move(late->opened), {});
   if (!fds.ok()) return fds.status();
   if (launch.target_pid != 0) {

@@ -27,6 +27,7 @@
 #include "shim/network/localhost.h"
 #include "shim/network/netns.h"
 #include "shim/pods/files.h"
+#include "shim/pods/isolation_status.h"
 
 namespace bulkhead::pods {
 namespace {
@@ -257,6 +258,12 @@ absl::Status LinuxHost::Confine(const std::string& path, const spec::ContainerSp
   const auto devices = isolation::FindDevices(spec);
   if (!devices.ok()) return devices.status();
   return context_.cgroups->SetDevices(path, isolation::PlanDeviceRules(*devices));
+}
+
+absl::StatusOr<std::vector<isolation::Comparison>> LinuxHost::CompareIsolation(
+    const PodRecord& pod, const ContainerRecord& container, const std::string& plan_file,
+    int32_t pid) {
+  return CompareWithPlan(*context_.cgroups, pod, container, plan_file, pid);
 }
 
 absl::Status LinuxHost::SetResources(const std::string& path, const spec::Resources& resources) {

@@ -38,6 +38,9 @@ class LinuxHost : public Host {
   absl::StatusOr<std::unique_ptr<isolation::CgroupHold>> CreateCgroup(
       const std::string& path, const spec::Resources& resources) override;
   absl::Status Confine(const std::string& path, const spec::ContainerSpec& spec) override;
+  absl::StatusOr<std::vector<isolation::Comparison>> CompareIsolation(
+      const PodRecord& pod, const ContainerRecord& container, const std::string& plan_file,
+      int32_t pid) override;
   absl::Status SetResources(const std::string& path, const spec::Resources& resources) override;
   absl::Status KillCgroup(const std::string& path, absl::Time deadline) override;
   absl::StatusOr<bool> CgroupIsEmpty(const std::string& path) override;

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "runtime/isolation/comparison.h"
 #include "runtime/kernel/fd.h"
 #include "runtime/spec/container.h"
 #include "runtime/spec/pod.h"
@@ -63,6 +64,10 @@ class PodService {
   virtual absl::Status StopContainer(const std::string& id, std::chrono::seconds grace) = 0;
   virtual absl::Status RemoveContainer(const std::string& id) = 0;
   virtual absl::StatusOr<ContainerStatus> GetContainerStatus(const std::string& id) = 0;
+  // A running container's isolation, as planned and as it is. FAILED_PRECONDITION when it does not
+  // run, NOT_FOUND when the version that made it kept no plan.
+  virtual absl::StatusOr<std::vector<isolation::Comparison>> CompareIsolation(
+      const std::string& id) = 0;
   virtual std::vector<ContainerStatus> ListContainers(const ContainerFilter& filter) = 0;
   virtual absl::Status UpdateContainerResources(const std::string& id,
                                                 const spec::Resources& resources) = 0;

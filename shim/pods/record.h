@@ -91,6 +91,11 @@ class RecordStore {
   absl::Status Open() const;
   std::string DirectoryOf(const std::string& pod_id) const { return directory_ + "/" + pod_id; }
 
+  // Where a container's plan is kept (plan_file.h).
+  std::string PlanFileOf(const std::string& pod_id, const std::string& container_id) const {
+    return DirectoryOf(pod_id) + "/plan." + container_id;
+  }
+
   // Makes the pod's directory when it is missing.
   absl::Status Write(const PodFile& file) const;
   // NOT_FOUND when the pod's directory has no record: nothing was done for it yet.

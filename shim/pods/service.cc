@@ -39,6 +39,10 @@ std::string Service::SeccompFileOf(const Pod& pod, const Container& container) c
   return absl::StrCat(DirectoryOf(pod), "/seccomp.", container.record.id);
 }
 
+std::string Service::PlanFileOf(const Pod& pod, const Container& container) const {
+  return records_.PlanFileOf(pod.record.id, container.record.id);
+}
+
 absl::Status Service::Save(Pod& pod) {
   const std::lock_guard writing(pod.record_mutex);
   if (pod.record_removed) return absl::OkStatus();
@@ -116,6 +120,22 @@ absl::StatusOr<ContainerStatus> Service::GetContainerStatus(const std::string& i
   if (!found.ok()) return found.status();
   const std::lock_guard lock(found->pod->mutex);
   return StatusOf(*found->pod, *found->container);
+}
+
+absl::StatusOr<std::vector<isolation::Comparison>> Service::CompareIsolation(
+    const std::string& id) {
+  const absl::StatusOr<FoundContainer> found = registry_.FindContainer(id);
+  if (!found.ok()) return found.status();
+  int32_t pid = 0;
+  {
+    const std::lock_guard lock(found->pod->mutex);
+    if (StateOf(*found->container) == ContainerState::kRunning) pid = found->container->pid;
+  }
+  if (pid == 0) {
+    return absl::FailedPreconditionError(absl::StrCat("container ", id, " does not run"));
+  }
+  return host_->CompareIsolation(RecordOf(*found->pod), RecordOf(*found->pod, *found->container),
+                                 PlanFileOf(*found->pod, *found->container), pid);
 }
 
 std::vector<ContainerStatus> Service::ListContainers(const ContainerFilter& filter) {

@@ -75,6 +75,8 @@ class Service : public PodService {
   absl::Status StopContainer(const std::string& id, std::chrono::seconds grace) override;
   absl::Status RemoveContainer(const std::string& id) override;
   absl::StatusOr<ContainerStatus> GetContainerStatus(const std::string& id) override;
+  absl::StatusOr<std::vector<isolation::Comparison>> CompareIsolation(
+      const std::string& id) override;
   std::vector<ContainerStatus> ListContainers(const ContainerFilter& filter) override;
   absl::Status UpdateContainerResources(const std::string& id,
                                         const spec::Resources& resources) override;
@@ -110,6 +112,7 @@ class Service : public PodService {
   std::string DataOf(const Container& container) const;
   std::string ExitRecordOf(const Pod& pod, const Container& container) const;
   std::string SeccompFileOf(const Pod& pod, const Container& container) const;
+  std::string PlanFileOf(const Pod& pod, const Container& container) const;
   // Writes the pod's record as it is now. Without the pod's mutex.
   absl::Status Save(Pod& pod);
   // Removes the record for good, with all that lies in the pod's directory.

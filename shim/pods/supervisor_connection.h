@@ -63,7 +63,11 @@ class SupervisorConnection : public PodSupervisor {
   absl::Status Wait(absl::Time deadline) override;
 
  private:
-  absl::StatusOr<UniqueFd> PrepareRoot(const ContainerLaunch& launch);
+  struct MadeRoot {
+    plan::RootPlan plan;
+    UniqueFd directory;
+  };
+  absl::StatusOr<MadeRoot> PrepareRoot(const ContainerLaunch& launch);
   // OK when the supervisor knows what a plan asks of the security modules.
   absl::Status CheckLsm(const plan::LsmPlan& plan) const;
   static absl::Status SignalExec(const std::weak_ptr<supervisor::SupervisorClient>& client,

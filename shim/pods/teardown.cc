@@ -39,6 +39,7 @@ absl::Status Service::TearDownContainer(Pod& pod, Container& container) {
   first.Update(RemoveTree(DataOf(container)));
   first.Update(RemoveTree(ExitRecordOf(pod, container)));
   first.Update(RemoveTree(SeccompFileOf(pod, container)));
+  first.Update(RemoveTree(PlanFileOf(pod, container)));
   images_->Release(record.id);
   return first;
 }

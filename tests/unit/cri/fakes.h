@@ -72,6 +72,9 @@ class FakePods final : public pods::PodService {
     if (id != "c1") return absl::NotFoundError("no container " + id);
     return Container();
   }
+  absl::StatusOr<std::vector<isolation::Comparison>> CompareIsolation(const std::string&) override {
+    return comparisons;
+  }
   std::vector<pods::ContainerStatus> ListContainers(const pods::ContainerFilter& f) override {
     container_filter = f;
     return {Container()};
@@ -137,6 +140,7 @@ class FakePods final : public pods::PodService {
   std::chrono::seconds grace{-1};
   std::chrono::seconds timeout{-1};
   std::vector<std::string> command;
+  std::vector<isolation::Comparison> comparisons;
   absl::StatusOr<pods::ExecResult> exec_result = pods::ExecResult();
   std::shared_ptr<pods::EventSubscription> subscription;
   Gate starting;

@@ -42,6 +42,10 @@ class FakeFiles : public CgroupManager {
   absl::Status SetResources(std::string_view, const spec::Resources&) override {
     return steps_.Pass("files limit");
   }
+  absl::StatusOr<std::vector<CgroupWrite>> PlanLimits(std::string_view,
+                                                      const spec::Resources&) const override {
+    return std::vector<CgroupWrite>();
+  }
   absl::Status SetDevices(std::string_view, const std::vector<DeviceRule>&) override {
     return absl::OkStatus();
   }

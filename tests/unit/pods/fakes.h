@@ -85,6 +85,12 @@ class FakeHost : public Host {
   absl::StatusOr<std::unique_ptr<isolation::CgroupHold>> CreateCgroup(
       const std::string& path, const spec::Resources& resources) override;
   absl::Status Confine(const std::string& path, const spec::ContainerSpec& spec) override;
+  absl::StatusOr<std::vector<isolation::Comparison>> CompareIsolation(const PodRecord&,
+                                                                     const ContainerRecord&,
+                                                                     const std::string&,
+                                                                     int32_t) override {
+    return std::vector<isolation::Comparison>();
+  }
   absl::Status SetResources(const std::string& path, const spec::Resources& resources) override;
   absl::Status KillCgroup(const std::string& path, absl::Time deadline) override;
   absl::StatusOr<bool> CgroupIsEmpty(const std::string& path) override;

@@ -1,0 +1,223 @@
+#include "runtime/isolation/mount_comparison.h"
+
+#include <linux/capability.h>
+#include <sys/mount.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <set>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "runtime/kernel/path.h"
+
+namespace bulkhead::isolation {
+namespace {
+
+constexpr char kCgroup[] = "/sys/fs/cgroup";
+
+std::string Normal(const std::string& path) {
+  return absl::StrCat("/", absl::StrJoin(SplitPath(path), "/"));
+}
+
+bool IsAtOrBelow(const std::string& path, const std::string& parent) {
+  return parent == "/" || path == parent || absl::StartsWith(path, parent + "/");
+}
+
+std::vector<std::string> OptionsOf(uint64_t attributes) {
+  static constexpr std::pair<uint64_t, const char*> kNames[] = {{MOUNT_ATTR_RDONLY, "ro"},
+                                                                {MOUNT_ATTR_NOSUID, "nosuid"},
+                                                                {MOUNT_ATTR_NODEV, "nodev"},
+                                                                {MOUNT_ATTR_NOEXEC, "noexec"}};
+  std::vector<std::string> options;
+  for (const auto& [bit, name] : kNames) {
+    if ((attributes & bit) != 0) options.emplace_back(name);
+  }
+  return options;
+}
+
+// What a mount has to be; an empty type is any.
+struct Expected {
+  std::string type;
+  std::vector<std::string> options;
+  plan::Mount::Propagation propagation = plan::Mount::PRIVATE;
+};
+
+Expected ExpectedOf(const plan::Mount& mount) {
+  Expected expected{.options = OptionsOf(mount.attributes()), .propagation = mount.propagation()};
+  if (mount.has_filesystem()) expected.type = mount.filesystem().type();
+  if (mount.has_image()) expected.type = "overlay";
+  return expected;
+}
+
+std::string Text(const Expected& expected) {
+  std::vector<std::string> words = expected.options;
+  if (!expected.type.empty()) words.insert(words.begin(), expected.type);
+  if (expected.propagation == plan::Mount::SLAVE) words.emplace_back("slave");
+  if (expected.propagation == plan::Mount::SHARED) words.emplace_back("shared");
+  return words.empty() ? "mounted" : absl::StrJoin(words, ",");
+}
+
+std::string Text(const MountReport& mount) {
+  std::vector<std::string> words = {mount.type, mount.options};
+  if (mount.propagation != "private") words.push_back(mount.propagation);
+  return absl::StrJoin(words, ",");
+}
+
+bool HasOptions(const MountReport& mount, const std::vector<std::string>& options) {
+  const std::vector<std::string> found = absl::StrSplit(mount.options, ',');
+  return std::ranges::all_of(options, [&](const std::string& option) {
+    return std::ranges::find(found, option) != found.end();
+  });
+}
+
+// Of a mount that events come from (slave) or go to and come from (shared); less is tighter.
+Verdict ComparePropagation(plan::Mount::Propagation planned, const std::string& actual) {
+  const bool shared = absl::StrContains(actual, "shared:");
+  const bool slave = absl::StrContains(actual, "master:");
+  switch (planned) {
+    case plan::Mount::SHARED:
+      return shared ? Verdict::kAsPlanned : Verdict::kTighter;
+    case plan::Mount::SLAVE:
+      // Of a source without peers a slave is private.
+      return shared ? Verdict::kDiffers : Verdict::kAsPlanned;
+    default:
+      return shared || slave ? Verdict::kDiffers : Verdict::kAsPlanned;
+  }
+}
+
+class MountComparer {
+ public:
+  MountComparer(const plan::ContainerPlan& plan, const IsolationReport& actual)
+      : plan_(plan), actual_(actual) {}
+
+  std::vector<Comparison> Run() && {
+    const plan::LateMountsPlan& late = plan_.launch().late_mounts();
+    Expected root{.type = "overlay"};
+    if (late.read_only_root()) root.options = {"ro"};
+    Add("/", root);
+    for (const plan::Mount& mount : plan_.root().mounts())
+      Add(mount.destination(), ExpectedOf(mount));
+    if (late.proc()) Add("/proc", {.type = "proc", .options = {"nosuid", "nodev", "noexec"}});
+    if (late.cgroup_size() > 0) AddCgroup(late);
+    for (const plan::Mount& mount : late.mounts()) Add(mount.destination(), ExpectedOf(mount));
+    for (const std::string& path : late.masked_paths()) AddCover("masked", path, {});
+    for (const std::string& path : late.read_only_paths()) AddCover("read-only", path, {"ro"});
+    AddUnplanned();
+    return std::move(result_);
+  }
+
+ private:
+  // The mount that is at a path, whatever links lead there; null when there is none.
+  const MountReport* At(const std::string& path) {
+    const auto place = actual_.places.find(path);
+    if (place == actual_.places.end() || !place->second.is_mount) return nullptr;
+    for (const MountReport& mount : actual_.mounts) {
+      if (mount.id != place->second.mount_id) continue;
+      known_.insert(mount.destination);
+      return &mount;
+    }
+    return nullptr;
+  }
+
+  void Add(const std::string& destination, const Expected& expected) {
+    const std::string path = Normal(destination);
+    Comparison one{.mechanism = absl::StrCat("mount ", path), .planned = Text(expected)};
+    const MountReport* mount = At(path);
+    if (mount == nullptr) {
+      one.actual = "none";
+      one.verdict = Verdict::kDiffers;
+    } else {
+      one.actual = Text(*mount);
+      one.verdict = ComparePropagation(expected.propagation, mount->propagation);
+      if (!HasOptions(*mount, expected.options) ||
+          (!expected.type.empty() && mount->type != expected.type)) {
+        one.verdict = Verdict::kDiffers;
+      }
+    }
+    result_.push_back(std::move(one));
+  }
+
+  void AddCgroup(const plan::LateMountsPlan& late) {
+    Expected expected{.options = {"nosuid", "nodev", "noexec"}};
+    if (late.cgroup_read_only()) expected.options.insert(expected.options.begin(), "ro");
+    Add(kCgroup, expected);
+    for (const plan::CgroupMount& hierarchy : late.cgroup()) {
+      if (hierarchy.directory().empty()) continue;
+      expected.type = hierarchy.v1_options().empty() ? "cgroup2" : "cgroup";
+      Add(absl::StrCat(kCgroup, "/", hierarchy.directory()), expected);
+    }
+  }
+
+  // A path that is not there needs no cover.
+  void AddCover(const char* kind, const std::string& path,
+                const std::vector<std::string>& options) {
+    Comparison one{.mechanism = absl::StrCat(kind, " ", path), .planned = "covered"};
+    const std::string normal = Normal(path);
+    const MountReport* mount = At(normal);
+    if (mount != nullptr) {
+      one.actual = Text(*mount);
+      one.verdict = HasOptions(*mount, options) ? Verdict::kAsPlanned : Verdict::kDiffers;
+    } else if (actual_.places.contains(normal)) {
+      one.actual = "not covered";
+      one.verdict = Verdict::kDiffers;
+    } else {
+      one.actual = "no such path";
+    }
+    result_.push_back(std::move(one));
+  }
+
+  // What came with a volume, or into it since, is the volume's.
+  bool IsOfAVolume(const std::string& destination) const {
+    const auto holds = [&](const plan::Mount& mount) {
+      return mount.has_bind() && IsAtOrBelow(destination, Normal(mount.destination()));
+    };
+    return std::ranges::any_of(plan_.root().mounts(), holds) ||
+           std::ranges::any_of(plan_.launch().late_mounts().mounts(), holds);
+  }
+
+  void AddUnplanned() {
+    if ((plan_.launch().credentials().bounding() >> CAP_SYS_ADMIN & 1) != 0) return;
+    for (const MountReport& mount : actual_.mounts) {
+      const bool console =
+          plan_.launch().process().terminal() && mount.destination == "/dev/console";
+      if (known_.contains(mount.destination) || console || IsOfAVolume(mount.destination)) continue;
+      result_.push_back({.mechanism = absl::StrCat("mount ", mount.destination),
+                         .planned = "none",
+                         .actual = Text(mount),
+                         .verdict = Verdict::kDiffers});
+    }
+  }
+
+  const plan::ContainerPlan& plan_;
+  const IsolationReport& actual_;
+  std::set<std::string> known_;  // The destinations of planned mounts.
+  std::vector<Comparison> result_;
+};
+
+}  // namespace
+
+std::vector<std::string> MountPaths(const plan::ContainerPlan& plan) {
+  const plan::LateMountsPlan& late = plan.launch().late_mounts();
+  std::vector<std::string> paths = {"/", "/proc", kCgroup};
+  for (const plan::Mount& mount : plan.root().mounts()) paths.push_back(mount.destination());
+  for (const plan::CgroupMount& hierarchy : late.cgroup()) {
+    paths.push_back(absl::StrCat(kCgroup, "/", hierarchy.directory()));
+  }
+  for (const plan::Mount& mount : late.mounts()) paths.push_back(mount.destination());
+  paths.insert(paths.end(), late.masked_paths().begin(), late.masked_paths().end());
+  paths.insert(paths.end(), late.read_only_paths().begin(), late.read_only_paths().end());
+  for (std::string& path : paths) path = Normal(path);
+  return paths;
+}
+
+std::vector<Comparison> CompareMounts(const plan::ContainerPlan& plan,
+                                      const IsolationReport& actual) {
+  return MountComparer(plan, actual).Run();
+}
+
+}  // namespace bulkhead::isolation

@@ -1,0 +1,25 @@
+#include "shim/pods/isolation_status.h"
+
+#include <utility>
+
+#include "runtime/isolation/report.h"
+#include "runtime/kernel/status.h"
+#include "shim/pods/plan_file.h"
+
+namespace bulkhead::pods {
+
+absl::StatusOr<std::vector<isolation::Comparison>> CompareWithPlan(
+    const isolation::CgroupManager& cgroups, const PodRecord& pod, const ContainerRecord& container,
+    const std::string& plan_file, int32_t pid) {
+  absl::StatusOr<plan::ContainerPlan> plan = ReadPlanFile(plan_file);
+  if (!plan.ok()) return Annotate(plan.status(), "the container's plan");
+  auto limits = cgroups.PlanLimits(container.cgroup, container.resources);
+  if (!limits.ok()) return limits.status();
+  const isolation::PlannedIsolation planned{
+      .plan = *std::move(plan), .pod = pod.spec.security.namespaces, .limits = *std::move(limits)};
+  const auto actual = isolation::ReadIsolation(pid, container.id, isolation::RequestFor(planned));
+  if (!actual.ok()) return actual.status();
+  return isolation::Compare(planned, *actual);
+}
+
+}  // namespace bulkhead::pods

@@ -1,0 +1,33 @@
+#include "shim/pods/plan_file.h"
+
+#include "absl/strings/str_cat.h"
+#include "shim/pods/files.h"
+
+namespace bulkhead::pods {
+namespace {
+
+// A privileged container's has all the devices of the host.
+constexpr size_t kSizeLimit = size_t{4} << 20;
+
+}  // namespace
+
+absl::Status WritePlanFile(const std::string& path, const plan::RootPlan& root,
+                           const plan::LaunchPlan& launch) {
+  plan::ContainerPlan plan;
+  *plan.mutable_root() = root;
+  *plan.mutable_launch() = launch;
+  plan.set_seccomp_filter(!launch.seccomp().program().empty());
+  plan.mutable_launch()->clear_seccomp();
+  plan.mutable_launch()->mutable_process()->clear_env();
+  return ReplaceFile(path, plan.SerializeAsString(), 0600);
+}
+
+absl::StatusOr<plan::ContainerPlan> ReadPlanFile(const std::string& path) {
+  const absl::StatusOr<std::string> content = ReadFile(path, kSizeLimit);
+  if (!content.ok()) return content.status();
+  plan::ContainerPlan plan;
+  if (plan.ParseFromString(*content) && plan.has_launch()) return plan;
+  return absl::DataLossError(absl::StrCat(path, " does not parse"));
+}
+
+}  // namespace bulkhead::pods

@@ -1,0 +1,22 @@
+#ifndef BULKHEAD_SHIM_PODS_PLAN_FILE_H_
+#define BULKHEAD_SHIM_PODS_PLAN_FILE_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proto/plan.pb.h"
+
+namespace bulkhead::pods {
+
+// What a container was made by, kept beside its pod's record, so that what it has can be compared
+// with it later. Its environment is left out.
+absl::Status WritePlanFile(const std::string& path, const plan::RootPlan& root,
+                           const plan::LaunchPlan& launch);
+
+// NOT_FOUND for a container of a version that kept none. DATA_LOSS for one that does not parse.
+absl::StatusOr<plan::ContainerPlan> ReadPlanFile(const std::string& path);
+
+}  // namespace bulkhead::pods
+
+#endif  // BULKHEAD_SHIM_PODS_PLAN_FILE_H_

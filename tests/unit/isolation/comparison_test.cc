@@ -1,0 +1,219 @@
+#include "runtime/isolation/comparison.h"
+
+#include <linux/capability.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+#include <map>
+#include <optional>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace bulkhead::isolation {
+namespace {
+
+constexpr uint64_t kChown = uint64_t{1} << CAP_CHOWN;
+constexpr uint64_t kKill = uint64_t{1} << CAP_KILL;
+
+// A container of a pod with namespaces of its own, and the process as it should be.
+class CompareTest : public ::testing::Test {
+ protected:
+  CompareTest() {
+    planned_.pod.network = spec::NamespaceMode::kPod;
+    planned_.pod.ipc = spec::NamespaceMode::kPod;
+    plan::LaunchPlan& launch = *planned_.plan.mutable_launch();
+    launch.mutable_namespaces()->set_pid(plan::NamespacesPlan::CONTAINER);
+    launch.mutable_namespaces()->set_own_cgroup_namespace(true);
+    plan::CredentialsPlan& credentials = *launch.mutable_credentials();
+    for (auto set : {&plan::CredentialsPlan::set_bounding, &plan::CredentialsPlan::set_effective,
+                     &plan::CredentialsPlan::set_permitted}) {
+      (credentials.*set)(kChown | kKill);
+    }
+    credentials.add_groups(10);
+    plan::Rlimit& files = *launch.add_rlimits();
+    files.set_resource(RLIMIT_NOFILE);
+    files.set_hard(1000);
+    launch.set_oom_score_adj(100);
+    launch.mutable_late_mounts()->set_proc(true);
+    launch.mutable_late_mounts()->add_masked_paths("/proc/kcore");
+    launch.mutable_late_mounts()->add_masked_paths("/proc/acpi");
+    launch.mutable_late_mounts()->add_read_only_paths("/proc/sys");
+    planned_.plan.set_seccomp_filter(true);
+    plan::Mount& sys = *planned_.plan.mutable_root()->add_mounts();
+    sys.set_destination("/sys/");
+    sys.mutable_filesystem()->set_type("sysfs");
+    sys.set_attributes(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID);
+    plan::Mount& data = *planned_.plan.mutable_root()->add_mounts();
+    data.set_destination("/data");
+    data.mutable_bind()->set_directory(true);
+    data.set_propagation(plan::Mount::SLAVE);
+
+    for (const char* type : {"cgroup", "ipc", "mnt", "net", "pid", "user", "uts"}) {
+      actual_.namespaces.push_back(
+          {.type = type, .inode = 1, .shared_with_host = std::string(type) == "user"});
+    }
+    actual_.credentials = {.groups = {10},
+                           .capabilities = {{"bounding", kChown | kKill},
+                                            {"effective", kChown | kKill},
+                                            {"permitted", kChown | kKill},
+                                            {"inheritable", 0},
+                                            {"ambient", 0}},
+                           .seccomp_mode = 2,
+                           .seccomp_filters = 1};
+    actual_.lsm_label = "unconfined";
+    actual_.oom_score_adj = 100;
+    actual_.open_files_hard = 1000;
+    Mount("/", "overlay", "rw");
+    Mount("/proc", "proc", "rw,nosuid,nodev,noexec");
+    Mount("/proc/kcore", "tmpfs", "ro");
+    Mount("/proc/sys", "proc", "ro,nosuid");
+    Mount("/sys", "sysfs", "ro,nosuid,nodev");
+    Mount("/data", "ext4", "rw", "master:4");
+    Mount("/data/below", "tmpfs", "rw");
+  }
+
+  void Mount(const std::string& destination, const std::string& type, const std::string& options,
+             const std::string& propagation = "private") {
+    const uint64_t id = actual_.mounts.size() + 20;
+    actual_.mounts.push_back({id, destination, type, options, propagation});
+    actual_.places[destination] = {.mount_id = id, .is_mount = true};
+  }
+  MountReport& MountAt(const std::string& destination) {
+    for (MountReport& mount : actual_.mounts) {
+      if (mount.destination == destination) return mount;
+    }
+    throw std::logic_error(destination);
+  }
+  // The mechanisms that are not as planned.
+  std::map<std::string, Verdict> Others() const {
+    std::map<std::string, Verdict> others;
+    for (const Comparison& one : Compare(planned_, actual_)) {
+      if (one.verdict != Verdict::kAsPlanned) others[one.mechanism] = one.verdict;
+    }
+    return others;
+  }
+  using Verdicts = std::map<std::string, Verdict>;
+
+  PlannedIsolation planned_;
+  IsolationReport actual_;
+};
+
+TEST_F(CompareTest, FindsNothingWhereAllIsAsPlanned) {
+  EXPECT_EQ(Others(), Verdicts());
+  EXPECT_FALSE(Differs(Compare(planned_, actual_)));
+}
+
+TEST_F(CompareTest, TellsANamespaceOfTheHost) {
+  actual_.namespaces[3].shared_with_host = true;
+  EXPECT_EQ(Others(), (Verdicts{{"namespace net", Verdict::kDiffers}}));
+  EXPECT_TRUE(Differs(Compare(planned_, actual_)));
+}
+
+TEST_F(CompareTest, TellsAMissingUserNamespaceAndOtherMaps) {
+  planned_.pod.user = {.mode = spec::NamespaceMode::kPod,
+                       .uids = {{.container = 0, .host = 70000, .size = 65536}},
+                       .gids = {{.container = 0, .host = 70000, .size = 65536}}};
+  actual_.uid_map = "0 70000 65536";
+  actual_.gid_map = "0 0 4294967295";
+  actual_.credentials.uid = 70000;
+  actual_.credentials.gid = 70000;
+  actual_.credentials.groups = {70010};
+  EXPECT_EQ(Others(),
+            (Verdicts{{"namespace user", Verdict::kDiffers}, {"gid map", Verdict::kDiffers}}));
+}
+
+TEST_F(CompareTest, TellsACapabilityMoreFromOneLess) {
+  actual_.credentials.capabilities["effective"] = kChown;
+  EXPECT_EQ(Others(), (Verdicts{{"capabilities effective", Verdict::kTighter}}));
+  actual_.credentials.capabilities["effective"] = kChown | uint64_t{1} << CAP_SYS_ADMIN;
+  EXPECT_EQ(Others(), (Verdicts{{"capabilities effective", Verdict::kDiffers}}));
+}
+
+TEST_F(CompareTest, LetsTheSuperuserBecomeSomebodyElseAndNobodyTheSuperuser) {
+  actual_.credentials.uid = 101;
+  actual_.credentials.groups = {101};
+  EXPECT_EQ(Others(), (Verdicts{{"user", Verdict::kTighter}, {"groups", Verdict::kTighter}}));
+  planned_.plan.mutable_launch()->mutable_credentials()->set_uid(101);
+  actual_.credentials.uid = 0;
+  EXPECT_EQ(Others(), (Verdicts{{"user", Verdict::kDiffers}, {"groups", Verdict::kDiffers}}));
+}
+
+TEST_F(CompareTest, TellsAMissingFilterAndNewPrivileges) {
+  planned_.plan.mutable_launch()->mutable_credentials()->set_no_new_privileges(true);
+  actual_.credentials.seccomp_mode = 0;
+  actual_.credentials.seccomp_filters = 0;
+  EXPECT_EQ(Others(),
+            (Verdicts{{"no_new_privs", Verdict::kDiffers}, {"seccomp", Verdict::kDiffers}}));
+}
+
+TEST_F(CompareTest, TellsAnAppArmorProfileThatIsNotEnforced) {
+  planned_.plan.mutable_launch()->mutable_lsm()->set_apparmor_profile("web");
+  actual_.lsm_label = "web (enforce)";
+  EXPECT_EQ(Others(), Verdicts());
+  for (const char* label : {"web (complain)", "unconfined", "other (enforce)", ""}) {
+    actual_.lsm_label = label;
+    EXPECT_EQ(Others(), (Verdicts{{"AppArmor profile", Verdict::kDiffers}})) << label;
+  }
+}
+
+TEST_F(CompareTest, TellsBoundsThatWereRaised) {
+  actual_.open_files_hard = 1001;
+  actual_.oom_score_adj = 99;
+  EXPECT_EQ(Others(),
+            (Verdicts{{"open files", Verdict::kDiffers}, {"oom_score_adj", Verdict::kDiffers}}));
+  actual_.open_files_hard = 500;
+  actual_.oom_score_adj = 200;
+  EXPECT_EQ(Others(),
+            (Verdicts{{"open files", Verdict::kTighter}, {"oom_score_adj", Verdict::kTighter}}));
+}
+
+TEST_F(CompareTest, TellsAMountThatLostItsOptionsOrItsType) {
+  MountAt("/sys").options = "rw,nosuid";
+  MountAt("/proc").type = "tmpfs";
+  EXPECT_EQ(Others(),
+            (Verdicts{{"mount /sys", Verdict::kDiffers}, {"mount /proc", Verdict::kDiffers}}));
+}
+
+TEST_F(CompareTest, TellsAVolumeThatSpreadsItsMounts) {
+  MountAt("/data").propagation = "shared:3 master:4";
+  EXPECT_EQ(Others(), (Verdicts{{"mount /data", Verdict::kDiffers}}));
+}
+
+TEST_F(CompareTest, TellsAMaskThatIsGoneFromAPathThatNeverWas) {
+  actual_.places["/proc/kcore"].is_mount = false;
+  std::erase_if(actual_.mounts,
+                [](const MountReport& m) { return m.destination == "/proc/kcore"; });
+  actual_.places.erase("/proc/sys");
+  std::erase_if(actual_.mounts, [](const MountReport& m) { return m.destination == "/proc/sys"; });
+  EXPECT_EQ(Others(), (Verdicts{{"masked /proc/kcore", Verdict::kDiffers}}));
+}
+
+TEST_F(CompareTest, TellsAMountThatNobodyPlannedUnlessTheContainerMayMount) {
+  Mount("/etc", "tmpfs", "rw");
+  EXPECT_EQ(Others(), (Verdicts{{"mount /etc", Verdict::kDiffers}}));
+  planned_.plan.mutable_launch()->mutable_credentials()->set_bounding(kChown | kKill |
+                                                                      uint64_t{1} << CAP_SYS_ADMIN);
+  EXPECT_FALSE(Others().contains("mount /etc"));
+}
+
+TEST_F(CompareTest, TellsALimitThatWasRaisedOrIsNotThere) {
+  planned_.limits = {{.file = "/c/memory.max", .value = "1000000"},
+                     {.file = "/c/pids.max", .value = "10"}};
+  actual_.files = {{"/c/memory.max", "max"}};
+  EXPECT_EQ(Others(), (Verdicts{{"limit memory.max", Verdict::kDiffers},
+                                {"limit pids.max", Verdict::kDiffers}}));
+}
+
+TEST(RequestFor, AsksForEachPathAndLimitOfThePlan) {
+  PlannedIsolation planned;
+  planned.plan.mutable_root()->add_mounts()->set_destination("data//volume/");
+  planned.plan.mutable_launch()->mutable_late_mounts()->add_masked_paths("/proc/keys");
+  planned.limits = {{.file = "/c/pids.max", .value = "10"}};
+  const ReportRequest request = RequestFor(planned);
+  EXPECT_THAT(request.paths, testing::IsSupersetOf({"/", "/data/volume", "/proc/keys"}));
+  EXPECT_THAT(request.files, testing::ElementsAre("/c/pids.max"));
+}
+
+}  // namespace
+}  // namespace bulkhead::isolation
