@@ -146,11 +146,14 @@ class Comparer {
 
   void AddCapabilities() {
     const plan::CredentialsPlan& plan = launch_.credentials();
-    const std::pair<const char*, uint64_t> sets[] = {{"bounding", plan.bounding()},
-                                                     {"permitted", plan.permitted()},
-                                                     {"effective", plan.effective()},
-                                                     {"inheritable", plan.inheritable()},
-                                                     {"ambient", plan.ambient()}};
+    // The exec of somebody else than the superuser leaves the ambient ones (capabilities(7)).
+    const bool superuser = plan.uid() == 0;
+    const std::pair<const char*, uint64_t> sets[] = {
+        {"bounding", plan.bounding()},
+        {"permitted", superuser ? plan.permitted() : plan.ambient()},
+        {"effective", superuser ? plan.effective() : plan.ambient()},
+        {"inheritable", plan.inheritable()},
+        {"ambient", plan.ambient()}};
     for (const auto& [name, planned] : sets) {
       const auto found = actual_.credentials.capabilities.find(name);
       const uint64_t actual = found == actual_.credentials.capabilities.end() ? 0 : found->second;

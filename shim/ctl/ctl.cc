@@ -92,9 +92,10 @@ class CommandLine {
   void AddPlan() {
     CLI::App* plan = app_.add_subcommand(
         "plan", "Print what would be done for a container, without doing it, as JSON");
-    plan->add_option("POD", plan_.pod, "A PodSandboxConfig in JSON, as crictl takes it")
+    plan->add_option("POD", plan_.pod,
+                     "A file with a PodSandboxConfig in JSON or YAML, as crictl takes it")
         ->required();
-    plan->add_option("CONTAINER", plan_.container, "A ContainerConfig in JSON")->required();
+    plan->add_option("CONTAINER", plan_.container, "One with a ContainerConfig")->required();
     plan->add_option("--handler", plan_.handler, "The runtime handler of the pod's RuntimeClass");
     plan->callback([this] { status_ = PrintPlan(flags_, plan_, out_); });
   }

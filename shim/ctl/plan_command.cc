@@ -6,8 +6,11 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "nlohmann/json.hpp"
 #include "proto/cri/api.pb.h"
 #include "runtime/kernel/file.h"
+#include "runtime/kernel/status.h"
+#include "shim/cdi/yaml.h"
 #include "shim/cri/translate_container.h"
 #include "shim/cri/translate_pod.h"
 #include "shim/ctl/image_commands.h"
@@ -19,11 +22,22 @@ namespace {
 
 constexpr size_t kSizeLimit = size_t{16} << 20;  // More than gRPC takes.
 
+// Values are secret, and a plan is the same without them.
+void DropEnvironment(nlohmann::json& config) {
+  if (!config.is_object() || !config.contains("envs") || !config["envs"].is_array()) return;
+  for (nlohmann::json& variable : config["envs"]) {
+    if (variable.is_object()) variable.erase("value");
+  }
+}
+
 template <typename Message>
 absl::Status ReadMessage(const std::string& path, Message& message) {
   const absl::StatusOr<std::string> text = ReadFile(path, kSizeLimit);
   if (!text.ok()) return text.status();
-  const auto parsed = google::protobuf::util::JsonStringToMessage(*text, &message);
+  absl::StatusOr<nlohmann::json> json = cdi::ParseYaml(*text);
+  if (!json.ok()) return Annotate(json.status(), path);
+  DropEnvironment(*json);
+  const auto parsed = google::protobuf::util::JsonStringToMessage(json->dump(), &message);
   if (parsed.ok()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat(path, ": ", std::string(parsed.message().data(), parsed.message().size())));

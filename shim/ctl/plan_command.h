@@ -10,8 +10,8 @@
 namespace bulkhead::ctl {
 
 struct PlanOptions {
-  // Files with a PodSandboxConfig and a ContainerConfig of the CRI in protobuf's JSON form, as
-  // crictl takes them.
+  // Files with a PodSandboxConfig and a ContainerConfig of the CRI in JSON or YAML, as crictl takes
+  // them.
   std::string pod;
   std::string container;
   std::string handler;  // Of the pod's RuntimeClass.

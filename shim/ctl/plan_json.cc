@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "plan_text.pb.h"
+#include "runtime/isolation/report.h"
 
 namespace bulkhead::ctl {
 namespace {
@@ -19,6 +20,7 @@ nlohmann::json MessageToJson(const Plan& plan) {
   Text text;
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
+  options.always_print_primitive_fields = true;
   std::string json;
   // Neither fails: the bytes are of the same message, and nothing of it is without a JSON form.
   if (!text.ParseFromString(plan.SerializeAsString()) ||
@@ -90,6 +92,10 @@ nlohmann::json LaunchToJson(const isolation::PlannedLaunch& planned) {
   const size_t instructions = plan.seccomp().program().size() / sizeof(sock_filter);
   plan.mutable_seccomp()->clear_program();
   nlohmann::json json = Part<plan_text::LaunchPlan>(plan, planned.descriptors);
+  for (nlohmann::json& set : json["credentials"]) {
+    // 64 bits are a string in protobuf's JSON.
+    if (set.is_string()) set = isolation::CapabilityNames(std::stoull(set.get<std::string>()));
+  }
   json["seccomp"]["instructions"] = instructions;
   json["seccomp"]["unknown_calls"] = planned.unknown_calls;
   return json;

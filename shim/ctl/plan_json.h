@@ -8,7 +8,8 @@
 namespace bulkhead::ctl {
 
 // The messages of plan.proto by their fields' names, each with the list of descriptors that its
-// `fd` fields are indexes of. Of the environment only the names; of the filter its length.
+// `fd` fields are indexes of. Of the environment only the
+// names; of the filter its length.
 nlohmann::json ToJson(const pods::DryPlan& plan);
 
 }  // namespace bulkhead::ctl

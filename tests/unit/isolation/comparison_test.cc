@@ -130,13 +130,26 @@ TEST_F(CompareTest, TellsACapabilityMoreFromOneLess) {
   EXPECT_EQ(Others(), (Verdicts{{"capabilities effective", Verdict::kDiffers}}));
 }
 
+TEST_F(CompareTest, ExpectsTheAmbientCapabilitiesAloneOfOthersThanTheSuperuser) {
+  planned_.plan.mutable_launch()->mutable_credentials()->set_uid(101);
+  planned_.plan.mutable_launch()->mutable_credentials()->set_ambient(kKill);
+  actual_.credentials.uid = 101;
+  for (const char* set : {"effective", "permitted", "ambient"}) {
+    actual_.credentials.capabilities[set] = kKill;
+  }
+  EXPECT_EQ(Others(), Verdicts());
+}
+
 TEST_F(CompareTest, LetsTheSuperuserBecomeSomebodyElseAndNobodyTheSuperuser) {
   actual_.credentials.uid = 101;
   actual_.credentials.groups = {101};
   EXPECT_EQ(Others(), (Verdicts{{"user", Verdict::kTighter}, {"groups", Verdict::kTighter}}));
   planned_.plan.mutable_launch()->mutable_credentials()->set_uid(101);
   actual_.credentials.uid = 0;
-  EXPECT_EQ(Others(), (Verdicts{{"user", Verdict::kDiffers}, {"groups", Verdict::kDiffers}}));
+  EXPECT_EQ(Others(), (Verdicts{{"user", Verdict::kDiffers},
+                                {"groups", Verdict::kDiffers},
+                                {"capabilities permitted", Verdict::kDiffers},
+                                {"capabilities effective", Verdict::kDiffers}}));
 }
 
 TEST_F(CompareTest, TellsAMissingFilterAndNewPrivileges) {
