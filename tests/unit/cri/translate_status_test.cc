@@ -151,6 +151,20 @@ TEST(FromContainerItem, TellsEveryState) {
   }
 }
 
+TEST(IsolationInfo, MarksWhatDiffers) {
+  using isolation::Verdict;
+  const nlohmann::json info = nlohmann::json::parse(IsolationInfo(
+      std::vector<isolation::Comparison>{{"namespace net", "own", "own", Verdict::kAsPlanned},
+                                         {"seccomp", "filter", "none", Verdict::kDiffers}}));
+  EXPECT_EQ(info["differs"], true);
+  EXPECT_EQ(info["mechanisms"][1]["actual"], "none");
+  EXPECT_EQ(info["mechanisms"][1]["verdict"], "DIFFERS");
+}
+
+TEST(IsolationInfo, SaysWhyItIsNotKnown) {
+  EXPECT_EQ(IsolationInfo(absl::NotFoundError("no plan")), R"({"unknown":"no plan"})");
+}
+
 TEST(ContainerInfo, IsJsonWithoutTheEnvironment) {
   const std::string info = ContainerInfo(AContainer());
   EXPECT_THAT(info, Not(HasSubstr("hunter2")));
