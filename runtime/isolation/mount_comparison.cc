@@ -114,14 +114,23 @@ class MountComparer {
  private:
   // The mount that is at a path, whatever links lead there; null when there is none.
   const MountReport* At(const std::string& path) {
+    // Where the process itself was meant when the mount was made.
+    constexpr absl::string_view kSelf = "/proc/self";
+    if (IsAtOrBelow(path, std::string(kSelf))) {
+      return Known(FindMount(actual_.mounts, absl::StrCat("/proc/", actual_.credentials.own_pid,
+                                                          path.substr(kSelf.size()))));
+    }
     const auto place = actual_.places.find(path);
     if (place == actual_.places.end() || !place->second.is_mount) return nullptr;
     for (const MountReport& mount : actual_.mounts) {
-      if (mount.id != place->second.mount_id) continue;
-      known_.insert(mount.destination);
-      return &mount;
+      if (mount.id == place->second.mount_id) return Known(&mount);
     }
     return nullptr;
+  }
+
+  const MountReport* Known(const MountReport* mount) {
+    if (mount != nullptr) known_.insert(mount->destination);
+    return mount;
   }
 
   void Add(const std::string& destination, const Expected& expected) {

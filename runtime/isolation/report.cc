@@ -130,6 +130,7 @@ CredentialsReport ParseCredentials(std::string_view status) {
     // The second of real, effective, saved and file system id.
     if (field.first == "Uid" && words.size() > 1) report.uid = Number<uint32_t>(words[1]);
     if (field.first == "Gid" && words.size() > 1) report.gid = Number<uint32_t>(words[1]);
+    if (field.first == "NSpid") report.own_pid = Number<pid_t>(words.back());
     if (field.first == "NoNewPrivs") report.no_new_privs = words[0] == "1";
     if (field.first == "Seccomp") report.seccomp_mode = Number<int>(words[0]);
     if (field.first == "Seccomp_filters") report.seccomp_filters = Number<int>(words[0]);

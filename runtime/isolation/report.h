@@ -27,6 +27,7 @@ struct CredentialsReport {
   // seccomp(2): 0 disabled, 1 strict, 2 filter.
   int seccomp_mode = 0;
   int seccomp_filters = 0;
+  pid_t own_pid = 0;  // In the process' own PID namespace.
 
   bool operator==(const CredentialsReport&) const = default;
 };

@@ -188,6 +188,15 @@ TEST_F(CompareTest, TellsAMountThatLostItsOptionsOrItsType) {
             (Verdicts{{"mount /sys", Verdict::kDiffers}, {"mount /proc", Verdict::kDiffers}}));
 }
 
+TEST_F(CompareTest, FindsAVolumeOfTheProcessItself) {
+  plan::Mount& own = *planned_.plan.mutable_launch()->mutable_late_mounts()->add_mounts();
+  own.set_destination("/proc/self/net");
+  own.mutable_bind()->set_directory(true);
+  actual_.credentials.own_pid = 7;
+  Mount("/proc/7/net", "ext4", "rw");
+  EXPECT_EQ(Others(), Verdicts());
+}
+
 TEST_F(CompareTest, TellsAVolumeThatSpreadsItsMounts) {
   MountAt("/data").propagation = "shared:3 master:4";
   EXPECT_EQ(Others(), (Verdicts{{"mount /data", Verdict::kDiffers}}));
