@@ -59,7 +59,8 @@ class IsolationReport : public RealPods {
   }
   // In the mount namespace of a container.
   void InMounts(const std::string& id, const std::string& command) {
-    const std::string line = absl::StrCat("nsenter -t ", StatusOf(id).pid, " -m /bin/busybox ", command);
+    const std::string line =
+        absl::StrCat("nsenter -t ", StatusOf(id).pid, " -m /bin/busybox ", command);
     ASSERT_EQ(std::system(line.c_str()), 0) << line;
   }
 };

@@ -86,9 +86,9 @@ class FakeHost : public Host {
       const std::string& path, const spec::Resources& resources) override;
   absl::Status Confine(const std::string& path, const spec::ContainerSpec& spec) override;
   absl::StatusOr<std::vector<isolation::Comparison>> CompareIsolation(const PodRecord&,
-                                                                     const ContainerRecord&,
-                                                                     const std::string&,
-                                                                     int32_t) override {
+                                                                      const ContainerRecord&,
+                                                                      const std::string&,
+                                                                      int32_t) override {
     return std::vector<isolation::Comparison>();
   }
   absl::Status SetResources(const std::string& path, const spec::Resources& resources) override;
