@@ -1,7 +1,9 @@
 #include "runtime/isolation/descriptors.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <cerrno>
 #include <utility>
@@ -19,6 +21,21 @@ absl::StatusOr<UniqueFd> OpenPath(const std::string& path, int flags) {
   UniqueFd fd(open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY));
   if (!fd.valid()) return ErrnoStatus(errno, absl::StrCat("open ", path));
   return fd;
+}
+
+// Not blocking: an agent whose queue is full is as good as none.
+absl::StatusOr<UniqueFd> ConnectAgent(const std::string& path) {
+  sockaddr_un address = {.sun_family = AF_UNIX};
+  if (path.size() >= sizeof(address.sun_path)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " is too long for a socket"));
+  }
+  path.copy(address.sun_path, path.size());
+  UniqueFd agent(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!agent.valid()) return ErrnoStatus(errno, "socket");
+  if (connect(agent.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
+    return agent;
+  }
+  return ErrnoStatus(errno, absl::StrCat("connect to the seccomp agent ", path));
 }
 
 absl::StatusOr<UniqueFd> Take(std::vector<UniqueFd>& from, size_t number, const char* what) {
@@ -42,6 +59,8 @@ absl::StatusOr<UniqueFd> Open(const DescriptorRequest& request, std::vector<Uniq
       return OpenPath(request.path, O_WRONLY);
     case Kind::kAppend:
       return OpenForAppending(request.path);
+    case Kind::kSeccompAgent:
+      return ConnectAgent(request.path);
     case Kind::kVolume:
       return Take(volumes, request.number, "volume");
     case Kind::kGiven:

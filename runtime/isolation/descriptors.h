@@ -19,11 +19,12 @@ struct DescriptorRequest {
     kTree,           // A detached copy of the mount at `path` (open_tree(2)), not recursive.
     kRecursiveTree,  // The same with all mounts below.
     kVolume,         // The opened volume number `number`.
-    kReadOnly,   // `path` opened for reading: a namespace, a cgroup's directory, an events file.
-    kReadWrite,  // `path`, an existing regular file, opened for reading and writing.
-    kWriteOnly,  // `path` opened for writing: a cgroup's tasks file.
-    kAppend,     // `path`, by OpenForAppending.
-    kGiven,      // Brought by the caller: number `number` of its list.
+    kReadOnly,      // `path` opened for reading: a namespace, a cgroup's directory, an events file.
+    kReadWrite,     // `path`, an existing regular file, opened for reading and writing.
+    kWriteOnly,     // `path` opened for writing: a cgroup's tasks file.
+    kAppend,        // `path`, by OpenForAppending.
+    kSeccompAgent,  // A connection to the agent that listens at `path`.
+    kGiven,         // Brought by the caller: number `number` of its list.
   };
   Kind kind = Kind::kReadOnly;
   std::string path;

@@ -20,6 +20,7 @@ struct Launch {
   LaunchSlices slices;
   int v2_cgroup = -1;
   Terminal terminal;
+  SeccompAgent agent;
 };
 
 template <typename Plan>
@@ -38,6 +39,9 @@ absl::Status AddCommon(const Plan& plan, std::span<const UniqueFd> fds, int root
   launch.slices.rlimits = &plan.rlimits();
   launch.slices.credentials = &plan.credentials();
   launch.slices.seccomp = &plan.seccomp();
+  absl::StatusOr<SeccompAgent> agent = SeccompAgentOutside(plan.seccomp(), fds);
+  if (!agent.ok()) return agent.status();
+  launch.agent = *std::move(agent);
   launch.slices.lsm = LsmOutside(plan.lsm(), pod.procfs.get());
   absl::StatusOr<uint32_t> owner = HostId(pod.uids, plan.credentials().uid());
   if (!owner.ok()) return Annotate(owner.status(), "user id");
@@ -66,7 +70,8 @@ absl::StatusOr<CloneResult> CloneChild(const Launch& launch, int procfs, int con
   return child;
 }
 
-absl::StatusOr<LaunchedProcess> Start(Launch launch, const PodNamespaces& pod) {
+// `container` is its first process, 0 for the one that is started.
+absl::StatusOr<LaunchedProcess> Start(Launch launch, pid_t container, const PodNamespaces& pod) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
     return ErrnoStatus(errno, "socketpair");
@@ -78,6 +83,8 @@ absl::StatusOr<LaunchedProcess> Start(Launch launch, const PodNamespaces& pod) {
   process.pid = child->pid;
   process.pidfd = std::move(child->pidfd);
   process.terminal = std::move(launch.terminal.master);
+  process.agent = std::move(launch.agent);
+  AddPids(process.pid, container != 0 ? container : process.pid, process.agent);
   return process;
 }
 
@@ -99,12 +106,13 @@ absl::StatusOr<LaunchedProcess> LaunchContainer(const plan::LaunchPlan& plan,
   launch.slices.streams = {.streams = {streams.in, streams.out, streams.err}, .console = true};
   absl::Status status = AddCommon(plan, fds, root.root.get(), pod, launch);
   if (!status.ok()) return status;
-  return Start(std::move(launch), pod);
+  return Start(std::move(launch), 0, pod);
 }
 
 absl::StatusOr<LaunchedProcess> LaunchExec(const plan::ExecPlan& plan,
-                                           std::span<const UniqueFd> fds, int container_pidfd,
-                                           int container_root, const PodNamespaces& pod) {
+                                           std::span<const UniqueFd> fds,
+                                           const RunningContainer& container,
+                                           const PodNamespaces& pod) {
   Launch launch;
   absl::StatusOr<int> in = PlannedFd(plan.has_stdin(), plan.stdin(), fds);
   if (!in.ok()) return in.status();
@@ -113,11 +121,11 @@ absl::StatusOr<LaunchedProcess> LaunchExec(const plan::ExecPlan& plan,
   absl::StatusOr<int> err = PlannedFd(plan.has_stderr(), plan.stderr(), fds);
   if (!err.ok()) return err.status();
   launch.slices.streams = {.streams = {*in, *out, *err}};
-  launch.slices.namespaces = ExecNamespaces(container_pidfd, pod);
+  launch.slices.namespaces = ExecNamespaces(container.pidfd, pod);
   launch.slices.held = false;
-  absl::Status status = AddCommon(plan, fds, container_root, pod, launch);
+  absl::Status status = AddCommon(plan, fds, container.root, pod, launch);
   if (!status.ok()) return status;
-  return Start(std::move(launch), pod);
+  return Start(std::move(launch), container.pid, pod);
 }
 
 }  // namespace bulkhead::isolation

@@ -3,6 +3,8 @@
 //   caller                                child
 //     | LaunchContainer ----- clone3 ------>|
 //     |                                     |  steps of the table in launch_steps.cc
+//     |<------------ listening -------------|  where a seccomp agent is to be notified
+//     | ConfirmListener ---- taken -------->|
 //     |<------------- ready | failed -------|  control socket becomes readable
 //     | Release ------------ go ----------->|  seccomp, exec
 //     |<------------ EOF | failed ----------|
@@ -21,6 +23,7 @@
 #include "proto/plan.pb.h"
 #include "runtime/isolation/pod_namespaces.h"
 #include "runtime/isolation/root.h"
+#include "runtime/isolation/seccomp_listener.h"
 #include "runtime/kernel/fd.h"
 
 namespace bulkhead::isolation {
@@ -37,6 +40,7 @@ struct LaunchedProcess {
   UniqueFd pidfd;
   // SOCK_SEQPACKET, close-on-exec, not blocking. Plain state: it may be handed over a re-exec.
   UniqueFd control;
+  SeccompAgent agent;
   // The terminal's master where process.terminal is set; close-on-exec, not blocking.
   UniqueFd terminal;
 };
@@ -49,18 +53,26 @@ absl::StatusOr<LaunchedProcess> LaunchContainer(const plan::LaunchPlan& plan,
                                                 const PreparedRoot& root, const PodNamespaces& pod,
                                                 const StandardStreams& streams);
 
-// A further process in the namespaces of the running process `container_pidfd`. `container_root`
-// is PreparedRoot::root. The streams come from the plan. It executes its program at once: there is
-// no kReady and no Release, which saves two changes of context. FAILED_PRECONDITION when that
-// process has ended.
+// The first process of a container that runs, and PreparedRoot::root.
+struct RunningContainer {
+  pid_t pid = 0;
+  int pidfd = -1;
+  int root = -1;
+};
+
+// A further process in the namespaces of `container`. The streams come from the plan. It executes
+// its program at once: there is no kReady and no Release, which saves two changes of context.
+// FAILED_PRECONDITION when that process has ended.
 absl::StatusOr<LaunchedProcess> LaunchExec(const plan::ExecPlan& plan,
-                                           std::span<const UniqueFd> fds, int container_pidfd,
-                                           int container_root, const PodNamespaces& pod);
+                                           std::span<const UniqueFd> fds,
+                                           const RunningContainer& container,
+                                           const PodNamespaces& pod);
 
 enum class LaunchProgress {
-  kNothing,  // No report is there yet.
-  kReady,    // All is prepared, the child waits for Release.
-  kClosed,   // After Release: executed. Before: the child was killed. The pidfd tells an early end.
+  kNothing,    // No report is there yet.
+  kListening,  // The child waits for HandOverListener and ConfirmListener.
+  kReady,      // All is prepared, the child waits for Release.
+  kClosed,  // After Release: executed. Before: the child was killed. The pidfd tells an early end.
 };
 
 // Reads one report when `control` is readable. A child that failed is an error status: a
@@ -72,6 +84,9 @@ absl::StatusOr<LaunchProgress> ReceiveReport(int control);
 std::string LaunchStepOf(const absl::Status& status);
 // The status with its step set, for one that came over the supervisor's connection.
 absl::Status WithLaunchStep(absl::Status status, std::string_view step);
+
+// Lets the child go on once the agent has its listener. FAILED_PRECONDITION when the child is gone.
+absl::Status ConfirmListener(int control);
 
 // Lets the child execute its program. Once only. FAILED_PRECONDITION when the child is gone.
 absl::Status Release(int control);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <string>
 
 #include "absl/strings/cord.h"
@@ -16,7 +17,10 @@ namespace bulkhead::isolation {
 namespace {
 
 constexpr char kStepPayload[] = "bulkhead/launch-step";
+// The step of a report that there is a listener; a step that did not fail is not reported else.
+constexpr char kListening[] = "listening";
 constexpr char kGo = 'g';
+constexpr char kTaken = 't';
 
 template <size_t N>
 void Copy(const char* text, char (&to)[N]) {
@@ -35,6 +39,27 @@ absl::Status Failure(LaunchReport& report) {
   return status;
 }
 
+Outcome Await(int control, char word) {
+  char said = 0;
+  ssize_t n;
+  while ((n = read(control, &said, sizeof(said))) < 0 && errno == EINTR) {
+  }
+  if (n < 0) return FromResult(n);
+  return {.error = n == sizeof(said) && said == word ? 0 : ECONNRESET};
+}
+
+absl::Status Say(int control, char word, const char* what) {
+  ssize_t n;
+  while ((n = send(control, &word, sizeof(word), MSG_NOSIGNAL | MSG_DONTWAIT)) < 0 &&
+         errno == EINTR) {
+  }
+  if (n == sizeof(word)) return absl::OkStatus();
+  if (errno == EPIPE || errno == ECONNRESET) {
+    return absl::FailedPreconditionError("the container's process has ended before its start");
+  }
+  return ErrnoStatus(errno, what);
+}
+
 }  // namespace
 
 Outcome SendReport(int control, const char* step, const Outcome& outcome) {
@@ -48,14 +73,11 @@ Outcome SendReport(int control, const char* step, const Outcome& outcome) {
   return FromResult(n);
 }
 
-Outcome AwaitRelease(int control) {
-  char go = 0;
-  ssize_t n;
-  while ((n = read(control, &go, sizeof(go))) < 0 && errno == EINTR) {
-  }
-  if (n < 0) return FromResult(n);
-  return {.error = n == sizeof(go) && go == kGo ? 0 : ECONNRESET};
-}
+Outcome SendListening(int control) { return SendReport(control, kListening, {}); }
+
+Outcome AwaitRelease(int control) { return Await(control, kGo); }
+
+Outcome AwaitListenerTaken(int control) { return Await(control, kTaken); }
 
 absl::StatusOr<LaunchProgress> ReceiveReport(int control) {
   LaunchReport report;
@@ -67,7 +89,8 @@ absl::StatusOr<LaunchProgress> ReceiveReport(int control) {
   if (n < 0) return ErrnoStatus(errno, "receive a launch report");
   if (n != sizeof(report)) return absl::InternalError("a launch report of unknown size");
   if (report.error != 0) return Failure(report);
-  return LaunchProgress::kReady;
+  return strncmp(report.step, kListening, sizeof(report.step)) == 0 ? LaunchProgress::kListening
+                                                                    : LaunchProgress::kReady;
 }
 
 absl::Status WithLaunchStep(absl::Status status, std::string_view step) {
@@ -81,16 +104,10 @@ std::string LaunchStepOf(const absl::Status& status) {
   return step.has_value() ? std::string(*step) : "";
 }
 
-absl::Status Release(int control) {
-  ssize_t n;
-  while ((n = send(control, &kGo, sizeof(kGo), MSG_NOSIGNAL | MSG_DONTWAIT)) < 0 &&
-         errno == EINTR) {
-  }
-  if (n == sizeof(kGo)) return absl::OkStatus();
-  if (errno == EPIPE || errno == ECONNRESET) {
-    return absl::FailedPreconditionError("the container's process has ended before its start");
-  }
-  return ErrnoStatus(errno, "release the container's process");
+absl::Status Release(int control) { return Say(control, kGo, "release the container's process"); }
+
+absl::Status ConfirmListener(int control) {
+  return Say(control, kTaken, "confirm that the listener was taken");
 }
 
 }  // namespace bulkhead::isolation

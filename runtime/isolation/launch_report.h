@@ -10,7 +10,7 @@
 namespace bulkhead::isolation {
 
 struct LaunchReport {
-  int32_t error = 0;       // 0: ready.
+  int32_t error = 0;       // 0: ready, or listening.
   char step[60] = {};      // Ends with a NUL.
   char subject[448] = {};  // The same; cut when longer.
 };
@@ -18,8 +18,13 @@ struct LaunchReport {
 // Inside.
 Outcome SendReport(int control, const char* step, const Outcome& outcome);
 
-// Inside: waits for the go. ECONNRESET when the supervisor is gone.
+// Inside: that the filter's listener can be taken.
+Outcome SendListening(int control);
+
+// Inside: wait for the go, or for the listener to be taken. ECONNRESET when the supervisor is gone,
+// or does not do it.
 Outcome AwaitRelease(int control);
+Outcome AwaitListenerTaken(int control);
 
 }  // namespace bulkhead::isolation
 

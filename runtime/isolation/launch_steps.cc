@@ -14,6 +14,7 @@
 #include "runtime/isolation/masked_paths.h"
 #include "runtime/isolation/rlimits.h"
 #include "runtime/isolation/seccomp.h"
+#include "runtime/isolation/seccomp_listener.h"
 #include "runtime/isolation/signals.h"
 #include "runtime/isolation/steps.h"
 
@@ -35,11 +36,12 @@ Outcome MoveTo(int number, int& fd) {
   return outcome;
 }
 
-// The control socket becomes descriptor 3, AppArmor's attribute 4, and everything else above the
-// standard streams is closed: a child may wait long for its release and must hold no pipe of
-// another container open, nor take anything of the supervisor's along (CVE-2024-21626).
+// The control socket becomes descriptor 3, AppArmor's attribute 5, 4 is left to a filter's
+// listener, and everything else above the standard streams is closed: a child may wait long for its
+// release and must hold no pipe of another container open, nor take anything of the supervisor's
+// along (CVE-2024-21626).
 Outcome CloseDescriptors(Progress& progress) {
-  constexpr int kControl = 3, kAppArmor = 4;
+  constexpr int kControl = kSeccompListener - 1, kAppArmor = kSeccompListener + 1;
   // Out of the way of the first.
   if (progress.apparmor >= 0 && progress.apparmor <= kAppArmor) {
     progress.apparmor = fcntl(progress.apparmor, F_DUPFD_CLOEXEC, kAppArmor + 1);
@@ -47,8 +49,10 @@ Outcome CloseDescriptors(Progress& progress) {
   }
   if (Outcome outcome = MoveTo(kControl, progress.control); !outcome.ok()) return outcome;
   if (Outcome outcome = MoveTo(kAppArmor, progress.apparmor); !outcome.ok()) return outcome;
-  const int kept = progress.apparmor < 0 ? kControl : kAppArmor;
-  return FromResult(syscall(SYS_close_range, kept + 1, ~0U, 0));
+  if (progress.apparmor < 0) return FromResult(syscall(SYS_close_range, kControl + 1, ~0U, 0));
+  const long closed = syscall(SYS_close_range, kSeccompListener, kSeccompListener, 0);
+  if (closed != 0) return FromResult(closed);
+  return FromResult(syscall(SYS_close_range, kAppArmor + 1, ~0U, 0));
 }
 
 Outcome SetUmask(const LaunchSlices& slices) {
@@ -56,9 +60,22 @@ Outcome SetUmask(const LaunchSlices& slices) {
   return {};
 }
 
-Outcome SeccompIf(const LaunchSlices& slices, bool no_new_privileges) {
-  if (slices.credentials->no_new_privileges() != no_new_privileges) return {};
-  return InstallSeccompInside(*slices.seccomp);
+enum class SeccompPlace {
+  kPrivileged,  // Without no_new_privs a filter needs CAP_SYS_ADMIN.
+  kListening,   // The agent has the listener before the container is created.
+  kLast,        // The filter need not allow any step before.
+};
+
+SeccompPlace PlaceOfSeccomp(const LaunchSlices& slices) {
+  if (!slices.credentials->no_new_privileges()) return SeccompPlace::kPrivileged;
+  return slices.seccomp->has_listener() ? SeccompPlace::kListening : SeccompPlace::kLast;
+}
+
+Outcome SeccompAt(SeccompPlace place, const LaunchSlices& slices, const Progress& progress) {
+  if (PlaceOfSeccomp(slices) != place) return {};
+  const Outcome installed = InstallSeccompInside(*slices.seccomp);
+  if (!installed.ok() || !slices.seccomp->has_listener()) return installed;
+  return GiveListenerInside(progress.control);
 }
 
 struct Step {
@@ -98,8 +115,8 @@ constexpr Step kSteps[] = {
      [](const S& s, Progress& p) {
        return EnterDirectoryInside(s.program, false, p.directory_entered);
      }},
-    // Without no_new_privs a filter needs CAP_SYS_ADMIN, which the next steps take away.
-    {"seccomp", [](const S& s, Progress&) { return SeccompIf(s, false); }},
+    // Before the next steps take away what it needs.
+    {"seccomp", [](const S& s, Progress& p) { return SeccompAt(SeccompPlace::kPrivileged, s, p); }},
     {"bounding set",
      [](const S& s, Progress&) { return DropBoundingSetInside(s.credentials->bounding()); }},
     {"user and groups", [](const S& s, Progress&) { return SetIdsInside(*s.credentials); }},
@@ -110,6 +127,7 @@ constexpr Step kSteps[] = {
      }},
     {"no_new_privs",
      [](const S& s, Progress&) { return SetNoNewPrivilegesInside(*s.credentials); }},
+    {"seccomp", [](const S& s, Progress& p) { return SeccompAt(SeccompPlace::kListening, s, p); }},
 };
 
 // After the release.
@@ -117,8 +135,7 @@ constexpr Step kLastSteps[] = {
     {"unblock signals", [](const S&, Progress&) { return UnblockSignalsInside(); }},
     {"AppArmor profile",
      [](const S& s, Progress& p) { return SetAppArmorInside(s.lsm, p.apparmor); }},
-    // With no_new_privs it comes last: the filter need not allow any step above.
-    {"seccomp", [](const S& s, Progress&) { return SeccompIf(s, true); }},
+    {"seccomp", [](const S& s, Progress& p) { return SeccompAt(SeccompPlace::kLast, s, p); }},
     {"exec", [](const S& s, Progress&) { return ExecuteInside(s.program); }},
 };
 

@@ -16,6 +16,7 @@
 #include "runtime/isolation/plan_user_namespace.h"
 #include "runtime/isolation/plan_volumes.h"
 #include "runtime/isolation/process_plan.h"
+#include "runtime/isolation/seccomp_listener.h"
 
 namespace bulkhead::isolation {
 namespace {
@@ -56,9 +57,23 @@ absl::StatusOr<CompiledSeccomp> PlanSeccomp(const LaunchPlanInput& input, uint64
   return input.seccomp.Plan(input.spec.security, capabilities, input.seccomp_profile);
 }
 
-// What a container and an exec in it have in common; returns its filter's unknown calls.
-template <typename Plan>
-absl::StatusOr<std::vector<std::string>> AddCommon(const LaunchPlanInput& input, Plan& plan) {
+// What an agent is told of a container, under the names that containerd gives to it.
+ProcessState StateOf(const LaunchPlanInput& input, const std::string& status) {
+  const spec::PodMetadata& pod = input.pod.metadata;
+  return {.id = input.container_id,
+          .status = status,
+          .annotations = {{"io.kubernetes.cri.container-name", input.spec.metadata.name},
+                          {"io.kubernetes.cri.sandbox-name", pod.name},
+                          {"io.kubernetes.cri.sandbox-namespace", pod.name_space},
+                          {"io.kubernetes.cri.sandbox-uid", pod.uid}}};
+}
+
+// What a container and an exec in it have in common; returns its filter's unknown calls. `status`
+// is the container's, as the OCI runtime specification has it.
+template <typename Planned>
+absl::StatusOr<std::vector<std::string>> AddCommon(const LaunchPlanInput& input,
+                                                   const std::string& status, Planned& planned) {
+  auto& plan = planned.plan;
   plan.set_container_id(input.container_id);
   absl::StatusOr<plan::CredentialsPlan> credentials = PlanCredentials(input);
   if (!credentials.ok()) return credentials.status();
@@ -66,6 +81,12 @@ absl::StatusOr<std::vector<std::string>> AddCommon(const LaunchPlanInput& input,
   if (!seccomp.ok()) return seccomp.status();
   *plan.mutable_credentials() = *std::move(credentials);
   *plan.mutable_seccomp() = std::move(seccomp->plan);
+  if (plan.seccomp().has_listener()) {
+    const absl::Status listener =
+        PlanSeccompListener(input.seccomp.agent(), StateOf(input, status),
+                            *plan.mutable_seccomp()->mutable_listener(), planned.descriptors);
+    if (!listener.ok()) return listener;
+  }
   *plan.add_rlimits() = OpenFiles(input.host);
   plan.set_oom_score_adj(static_cast<int32_t>(input.spec.resources.oom_score_adj));
   absl::StatusOr<plan::LsmPlan> lsm =
@@ -184,7 +205,7 @@ absl::StatusOr<PlannedLaunch> PlanLaunch(const LaunchPlanInput& input) {
                   ContainerArgs(input.spec, input.image), input.spec.tty);
   if (!process.ok()) return process.status();
   *planned.plan.mutable_process() = *std::move(process);
-  absl::StatusOr<std::vector<std::string>> unknown_calls = AddCommon(input, planned.plan);
+  absl::StatusOr<std::vector<std::string>> unknown_calls = AddCommon(input, "creating", planned);
   if (!unknown_calls.ok()) return unknown_calls.status();
   planned.unknown_calls = *std::move(unknown_calls);
   if (absl::Status status = AddNamespaces(input, planned); !status.ok()) return status;
@@ -201,7 +222,7 @@ absl::StatusOr<PlannedExec> PlanExec(const ExecInput& input) {
       container.spec, container.pod, container.image, container.user, input.args, input.terminal);
   if (!process.ok()) return process.status();
   *planned.plan.mutable_process() = *std::move(process);
-  if (auto unknown = AddCommon(container, planned.plan); !unknown.ok()) return unknown.status();
+  if (auto s = AddCommon(container, "running", planned); !s.ok()) return s.status();
   *planned.plan.mutable_cgroup() = PlanCgroupJoin(input.cgroup, planned.descriptors);
   size_t given = 0;
   if (input.in) *planned.plan.mutable_stdin() = planned.descriptors.AddGiven(given++);

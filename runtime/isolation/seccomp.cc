@@ -45,12 +45,15 @@ std::string Describe(const spec::SecurityContext& security) {
   return absl::StrCat("seccomp: the Localhost profile \"", security.seccomp.localhost_ref, "\"");
 }
 
-absl::StatusOr<CompiledSeccomp> CompileText(const std::string& text, uint64_t capabilities) {
+absl::StatusOr<CompiledSeccomp> CompileText(const std::string& text, uint64_t capabilities,
+                                            const std::string& agent) {
   utsname host;
   if (uname(&host) != 0) return ErrnoStatus(errno, "uname");
-  absl::StatusOr<spec::SeccompProfile> profile = ParseSeccompProfile(
-      text,
-      {.capabilities = capabilities, .machine = host.machine, .kernel_release = host.release});
+  absl::StatusOr<spec::SeccompProfile> profile =
+      ParseSeccompProfile(text, {.capabilities = capabilities,
+                                 .machine = host.machine,
+                                 .kernel_release = host.release,
+                                 .agent = agent});
   if (!profile.ok()) return profile.status();
   return CompileProfile(*profile);
 }
@@ -103,7 +106,7 @@ absl::StatusOr<CompiledSeccomp> SeccompCompiler::Compile(const Key& key) {
   // Not under the lock: two that compile the same at once do no harm.
   const auto& [type, text, capabilities] = key;
   absl::StatusOr<CompiledSeccomp> compiled = type == Type::kLocalhost
-                                                 ? CompileText(text, capabilities)
+                                                 ? CompileText(text, capabilities, agent_)
                                                  : CompileBuiltIn(type, capabilities);
   if (!compiled.ok()) return compiled;
   const absl::MutexLock lock(&mutex_);

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
@@ -26,11 +27,16 @@ absl::StatusOr<std::string> ReadLocalhostProfile(const spec::SecurityContext& se
 // safe.
 class SeccompCompiler {
  public:
+  // `agent` is the socket of the host's seccomp agent; empty: it has none.
+  explicit SeccompCompiler(std::string agent = "") : agent_(std::move(agent)) {}
+
+  const std::string& agent() const { return agent_; }
+
   // Unset and Unconfined are no filter, and so is a privileged container's; RuntimeDefault and its
   // kin are the profiles of seccomp_default.h for these capabilities (bit n is capability n);
   // Localhost is `profile`, the text of its file. INVALID_ARGUMENT naming the file and the key in
-  // it, UNIMPLEMENTED for SCMP_ACT_NOTIFY. The calls that libseccomp does not know are told once a
-  // profile.
+  // it, FAILED_PRECONDITION for SCMP_ACT_NOTIFY without an agent. The calls that libseccomp does
+  // not know are told once a profile.
   absl::StatusOr<CompiledSeccomp> Plan(const spec::SecurityContext& security, uint64_t capabilities,
                                        const std::string& profile = "");
 
@@ -42,6 +48,7 @@ class SeccompCompiler {
   bool IsKept(const Key& key) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Keep(const Key& key, const plan::SeccompPlan& plan) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  const std::string agent_;
   absl::Mutex mutex_;
   // Bounded: see kMaxKeptBytes.
   std::map<Key, plan::SeccompPlan> kept_ ABSL_GUARDED_BY(mutex_);
@@ -49,7 +56,7 @@ class SeccompCompiler {
 };
 
 // Inside. Without no_new_privs it needs CAP_SYS_ADMIN and so comes before capabilities are
-// dropped; with it, last.
+// dropped; with it, last. Where the plan has a listener, that is descriptor kSeccompListener then.
 Outcome InstallSeccompInside(const plan::SeccompPlan& plan);
 
 }  // namespace bulkhead::isolation

@@ -10,11 +10,13 @@
 
 namespace bulkhead::isolation {
 
-// What a rule's `includes` and `excludes` ask about.
+// What a profile depends on: what its rules' `includes` and `excludes` ask about, and its agent.
 struct SeccompConditions {
   uint64_t capabilities = 0;   // Bit n is capability n.
   std::string machine;         // As of uname(2), such as "x86_64".
   std::string kernel_release;  // As of uname(2).
+  // The socket of the host's seccomp agent; empty: it has none.
+  std::string agent = {};
 };
 
 // Whether all holds that the rule's `includes` names, and nothing that its `excludes` names.

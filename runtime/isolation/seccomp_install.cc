@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "runtime/isolation/seccomp.h"
+#include "runtime/isolation/seccomp_listener.h"
 
 namespace bulkhead::isolation {
 
@@ -20,7 +21,11 @@ Outcome InstallSeccompInside(const plan::SeccompPlan& plan) {
   sock_fprog program = {
       .len = static_cast<unsigned short>(length),
       .filter = reinterpret_cast<sock_filter*>(const_cast<char*>(plan.program().data()))};
-  return FromResult(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan.flags(), &program));
+  const unsigned flags =
+      plan.flags() | (plan.has_listener() ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0);
+  const long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+  if (result > 0 && result != kSeccompListener) return {.error = EBADF};
+  return FromResult(result);
 }
 
 }  // namespace bulkhead::isolation

@@ -2,7 +2,9 @@
 
 #include <linux/seccomp.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -23,6 +25,14 @@ using spec::SeccompOperator;
 
 constexpr uint64_t kMaxErrno = 4095;  // The kernel's MAX_ERRNO; more it would cut to that.
 constexpr uint64_t kMaxArguments = 6;
+constexpr size_t kMaxMetadata = 4096;
+
+// Those of the steps that can come after "seccomp" in launch_steps.cc. But for execve(2): the agent
+// is there by then, and a success that it pretends ends the process.
+constexpr absl::string_view kLaunchCalls[] = {
+    "capset", "chdir", "close",     "exit_group", "fchdir",    "getcwd",         "openat2",
+    "prctl",  "read",  "setgroups", "setresgid",  "setresuid", "rt_sigprocmask", "write",
+};
 
 template <typename T>
 struct Named {
@@ -38,6 +48,7 @@ constexpr Named<SeccompAction> kActions[] = {
     {"SCMP_ACT_KILL_PROCESS", SeccompAction::kKillProcess},
     {"SCMP_ACT_KILL_THREAD", SeccompAction::kKillThread},
     {"SCMP_ACT_LOG", SeccompAction::kLog},
+    {"SCMP_ACT_NOTIFY", SeccompAction::kNotify},
     {"SCMP_ACT_TRACE", SeccompAction::kTrace},
     {"SCMP_ACT_TRAP", SeccompAction::kTrap},
 };
@@ -54,8 +65,7 @@ constexpr Named<uint32_t> kFlags[] = {
     {"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
     // There is one thread when the filter is installed.
     {"SECCOMP_FILTER_FLAG_TSYNC", 0},
-    // Of notifications, which need SCMP_ACT_NOTIFY.
-    {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 0},
+    {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV},
 };
 
 constexpr absl::string_view kArchitecturePrefix = "SCMP_ARCH_";
@@ -84,12 +94,6 @@ absl::StatusOr<T> ReadNamed(const json& object, absl::string_view key, const std
 absl::StatusOr<spec::SeccompVerdict> ReadVerdict(const json& object, absl::string_view action_key,
                                                  absl::string_view value_key,
                                                  const std::string& place) {
-  const json* name = Find(object, action_key);
-  if (name != nullptr && *name == "SCMP_ACT_NOTIFY") {
-    return absl::UnimplementedError(
-        absl::StrCat(Below(place, action_key),
-                     ": SCMP_ACT_NOTIFY needs a seccomp agent, which cannot be configured yet"));
-  }
   absl::StatusOr<SeccompAction> action =
       ReadNamed(object, action_key, place, kActions, "an action");
   if (!action.ok()) return action.status();
@@ -100,9 +104,9 @@ absl::StatusOr<spec::SeccompVerdict> ReadVerdict(const json& object, absl::strin
     return verdict;
   }
   if (!takes_value) {
-    return Refuse(
-        Below(place, value_key),
-        absl::StrCat("is for SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not ", name->get<std::string>()));
+    return Refuse(Below(place, value_key),
+                  absl::StrCat("is for SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not ",
+                               Find(object, action_key)->get<std::string>()));
   }
   absl::StatusOr<uint64_t> value = ReadNumber(
       object, value_key, place, *action == SeccompAction::kErrno ? kMaxErrno : UINT16_MAX);
@@ -150,6 +154,27 @@ absl::Status ReadNames(const json& from, const std::string& place,
   return absl::OkStatus();
 }
 
+// The launch makes these calls under the filter. Before the agent has the listener nobody would
+// answer, and afterwards its answer could pretend that a capability was dropped.
+absl::Status CheckNotified(const spec::SeccompRule& rule, const std::string& place,
+                           const std::string& agent) {
+  if (rule.verdict.action != SeccompAction::kNotify) return absl::OkStatus();
+  if (agent.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        Below(place, "action"),
+        ": SCMP_ACT_NOTIFY needs a seccomp agent, isolation.seccomp_agent names none"));
+  }
+  for (size_t i = 0; i < rule.names.size(); ++i) {
+    if (std::find(std::begin(kLaunchCalls), std::end(kLaunchCalls), rule.names[i]) ==
+        std::end(kLaunchCalls)) {
+      continue;
+    }
+    return Refuse(At(Below(place, "names"), i), rule.names[i],
+                  "is a call of the launch itself, of which no agent can be notified");
+  }
+  return absl::OkStatus();
+}
+
 // Checked whole even where its conditions do not hold, so that a fault does not depend on the
 // container.
 absl::Status ReadRule(const json& from, const std::string& place,
@@ -162,6 +187,7 @@ absl::Status ReadRule(const json& from, const std::string& place,
   absl::StatusOr<spec::SeccompVerdict> verdict = ReadVerdict(from, "action", "errnoRet", place);
   if (!verdict.ok()) return verdict.status();
   rule.verdict = *verdict;
+  if (status = CheckNotified(rule, place, conditions.agent); !status.ok()) return status;
   status = ForEach(from, "args", place, [&](const json& value, const std::string& here) {
     absl::StatusOr<spec::SeccompComparison> comparison = ReadComparison(value, here);
     if (comparison.ok()) rule.comparisons.push_back(*comparison);
@@ -224,23 +250,57 @@ absl::Status ReadFlags(const json& root, spec::SeccompProfile& profile) {
   });
 }
 
+absl::StatusOr<std::string> ReadOptionalString(const json& root, const char* key) {
+  const json* value = Find(root, key);
+  return value == nullptr ? std::string() : ReadString(*value, key);
+}
+
+// Who may write a profile need not be who may have the daemon connect to any socket: a profile can
+// name the configured agent, and no other.
+absl::Status ReadListener(const json& root, const std::string& agent,
+                          spec::SeccompProfile& profile) {
+  const absl::StatusOr<std::string> path = ReadOptionalString(root, "listenerPath");
+  if (!path.ok()) return path.status();
+  const absl::StatusOr<std::string> metadata = ReadOptionalString(root, "listenerMetadata");
+  if (!metadata.ok()) return metadata.status();
+  if (!metadata->empty() && path->empty()) {
+    return Refuse("listenerMetadata", "needs a \"listenerPath\"");
+  }
+  if (metadata->size() > kMaxMetadata) {
+    return Refuse("listenerMetadata", absl::StrCat("is longer than ", kMaxMetadata, " bytes"));
+  }
+  // Without a notification they are ignored, as the specification demands.
+  if (!Notifies(profile)) return absl::OkStatus();
+  if (!path->empty() && *path != agent) {
+    return Refuse("listenerPath", *path,
+                  absl::StrCat("is not the host's seccomp agent, which is \"", agent, "\""));
+  }
+  profile.listener_metadata = *metadata;
+  return absl::OkStatus();
+}
+
 absl::Status ReadProfile(const json& root, const SeccompConditions& conditions,
                          spec::SeccompProfile& profile) {
-  absl::Status status = CheckKeys(
-      root, "",
-      {"defaultAction", "defaultErrnoRet", "architectures", "archMap", "flags", "syscalls"});
+  absl::Status status = CheckKeys(root, "",
+                                  {"defaultAction", "defaultErrnoRet", "architectures", "archMap",
+                                   "flags", "listenerPath", "listenerMetadata", "syscalls"});
   if (!status.ok()) return status;
   absl::StatusOr<spec::SeccompVerdict> verdict =
       ReadVerdict(root, "defaultAction", "defaultErrnoRet", "");
   if (!verdict.ok()) return verdict.status();
+  if (verdict->action == SeccompAction::kNotify) {
+    return Refuse("defaultAction", "SCMP_ACT_NOTIFY is for rules: the launch itself makes calls");
+  }
   profile.default_verdict = *verdict;
   status = ReadArchitectures(root, "architectures", "", profile.architectures);
   if (!status.ok()) return status;
   if (status = ReadArchitectureMap(root, conditions, profile); !status.ok()) return status;
   if (status = ReadFlags(root, profile); !status.ok()) return status;
-  return ForEach(root, "syscalls", "", [&](const json& rule, const std::string& place) {
+  status = ForEach(root, "syscalls", "", [&](const json& rule, const std::string& place) {
     return ReadRule(rule, place, conditions, profile);
   });
+  if (!status.ok()) return status;
+  return ReadListener(root, conditions.agent, profile);
 }
 
 }  // namespace

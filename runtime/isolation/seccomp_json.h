@@ -11,8 +11,9 @@
 
 namespace bulkhead::isolation {
 
-// INVALID_ARGUMENT naming the key, such as "syscalls[3].args[0].op"; UNIMPLEMENTED for
-// SCMP_ACT_NOTIFY. Keys that neither form has are passed over, as the specification demands
+// INVALID_ARGUMENT naming the key, such as "syscalls[3].args[0].op"; FAILED_PRECONDITION for
+// SCMP_ACT_NOTIFY on a host without an agent. Keys that neither form has are passed over, as the
+// specification demands
 // ("Extensibility"), but within `includes` and `excludes`: a condition that is not understood is
 // refused, and so is a known key in other case, which would be passed over as well.
 absl::StatusOr<spec::SeccompProfile> ParseSeccompProfile(const std::string& text,

@@ -1,5 +1,6 @@
 #include "runtime/isolation/seccomp_profile.h"
 
+#include <linux/seccomp.h>
 #include <seccomp.h>
 
 #include <set>
@@ -28,6 +29,8 @@ uint32_t ToLibseccomp(const spec::SeccompVerdict& verdict) {
       return SCMP_ACT_ERRNO(verdict.value);
     case SeccompAction::kTrace:
       return SCMP_ACT_TRACE(verdict.value);
+    case SeccompAction::kNotify:
+      return SCMP_ACT_NOTIFY;
     case SeccompAction::kLog:
       return SCMP_ACT_LOG;
     case SeccompAction::kAllow:
@@ -126,6 +129,12 @@ absl::StatusOr<CompiledSeccomp> CompileProfile(const spec::SeccompProfile& profi
   CompiledSeccomp compiled{.unknown_calls = {unknown.begin(), unknown.end()}};
   compiled.plan.set_program(*std::move(program));
   compiled.plan.set_flags(profile.flags);
+  if (Notifies(profile)) {
+    compiled.plan.mutable_listener()->set_metadata(profile.listener_metadata);
+  } else {
+    // Refused by the kernel where nobody listens.
+    compiled.plan.set_flags(profile.flags & ~SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+  }
   return compiled;
 }
 

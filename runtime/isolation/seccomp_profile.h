@@ -20,6 +20,7 @@ struct CompiledSeccomp {
 
 // Of several rules for a call the first without comparisons decides; else those that hold, in
 // libseccomp's order. Calls of an architecture that the profile does not name kill the process.
+// With a rule that notifies, the plan's listener has the profile's metadata.
 // INVALID_ARGUMENT: an architecture that cannot be filtered here, two rules for the same arguments
 // with different actions, more than the kernel takes. UNAVAILABLE when libseccomp does not know
 // this machine.

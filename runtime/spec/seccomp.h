@@ -1,6 +1,7 @@
 #ifndef BULKHEAD_RUNTIME_SPEC_SECCOMP_H_
 #define BULKHEAD_RUNTIME_SPEC_SECCOMP_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@ enum class SeccompAction {
   kTrap,
   kErrno,
   kTrace,
+  kNotify,
   kLog,
   kAllow,
 };
@@ -54,9 +56,18 @@ struct SeccompProfile {
   std::vector<std::string> architectures;
   uint32_t flags = 0;  // SECCOMP_FILTER_FLAG_* bits.
   std::vector<SeccompRule> rules;
+  // What the agent is told that is notified of calls.
+  std::string listener_metadata;
 
   bool operator==(const SeccompProfile&) const = default;
 };
+
+// Whether an agent is notified of calls.
+inline bool Notifies(const SeccompProfile& profile) {
+  return std::any_of(profile.rules.begin(), profile.rules.end(), [](const SeccompRule& rule) {
+    return rule.verdict.action == SeccompAction::kNotify;
+  });
+}
 
 }  // namespace bulkhead::spec
 

@@ -5,11 +5,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <utility>
 
 #include "runtime/kernel/status.h"
+#include "runtime/supervisor/saved_fd.h"
 
 namespace bulkhead::supervisor {
 namespace {
@@ -27,11 +27,10 @@ absl::StatusOr<Ended> Reap(int pidfd) {
   return Ended{.code = 128 + info.si_status, .signal = info.si_status};
 }
 
-absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Watch(EventLoop& loop, pid_t pid,
-                                                                  UniqueFd pidfd, UniqueFd control,
-                                                                  Stage stage, Handlers handlers) {
-  std::unique_ptr<ChildProcess> child(new ChildProcess(
-      loop, pid, std::move(pidfd), std::move(control), stage, std::move(handlers)));
+absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Watch(
+    EventLoop& loop, isolation::LaunchedProcess launched, Stage stage, Handlers handlers) {
+  std::unique_ptr<ChildProcess> child(
+      new ChildProcess(loop, std::move(launched), stage, std::move(handlers)));
   ChildProcess* raw = child.get();
   absl::Status status =
       loop.Watch(raw->pidfd_.get(), kEndEvents, [raw](uint32_t) { raw->OnPidfd(); });
@@ -45,17 +44,21 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Watch(EventLoop& loo
 absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Restore(EventLoop& loop,
                                                                     const state::Process& state,
                                                                     Handlers handlers) {
-  return Watch(loop, state.pid(), UniqueFd(state.pidfd()),
-               UniqueFd(state.control() > 0 ? state.control() : -1), state.stage(),
-               std::move(handlers));
+  isolation::LaunchedProcess launched{.pid = state.pid(),
+                                      .pidfd = UniqueFd(state.pidfd()),
+                                      .control = RestoreFd(state.control()),
+                                      .agent = {.connection = RestoreFd(state.seccomp_agent()),
+                                                .process_state = state.process_state()}};
+  return Watch(loop, std::move(launched), state.stage(), std::move(handlers));
 }
 
-ChildProcess::ChildProcess(EventLoop& loop, pid_t pid, UniqueFd pidfd, UniqueFd control,
-                           Stage stage, Handlers handlers)
+ChildProcess::ChildProcess(EventLoop& loop, isolation::LaunchedProcess launched, Stage stage,
+                           Handlers handlers)
     : loop_(loop),
-      pid_(pid),
-      pidfd_(std::move(pidfd)),
-      control_(std::move(control)),
+      pid_(launched.pid),
+      pidfd_(std::move(launched.pidfd)),
+      control_(std::move(launched.control)),
+      agent_(std::move(launched.agent)),
       stage_(stage),
       handlers_(std::move(handlers)) {}
 
@@ -69,8 +72,10 @@ state::Process ChildProcess::Save() const {
   state::Process state;
   state.set_pid(pid_);
   state.set_pidfd(pidfd_.get());
-  state.set_control(std::max(control_.get(), 0));
+  state.set_control(SaveFd(control_.get()));
   state.set_stage(stage_);
+  state.set_seccomp_agent(SaveFd(agent_.connection.get()));
+  state.set_process_state(agent_.process_state);
   return state;
 }
 
@@ -108,6 +113,8 @@ void ChildProcess::OnControl() {
   switch (*progress) {
     case isolation::LaunchProgress::kNothing:
       return;
+    case isolation::LaunchProgress::kListening:
+      return OnListening();
     case isolation::LaunchProgress::kReady:
       if (stage_ != state::Process::PREPARING) return;
       stage_ = state::Process::READY;
@@ -120,6 +127,12 @@ void ChildProcess::OnControl() {
       stage_ = state::Process::EXECUTED;
       return std::exchange(handlers_.on_executed, nullptr)(absl::OkStatus());
   }
+}
+
+void ChildProcess::OnListening() {
+  absl::Status status = isolation::HandOverListener(pidfd_.get(), std::exchange(agent_, {}));
+  if (status.ok()) status = isolation::ConfirmListener(control_.get());
+  if (!status.ok()) Fail(status);
 }
 
 void ChildProcess::Fail(const absl::Status& status) {

@@ -47,8 +47,9 @@ class ChildProcess {
     std::function<void(Ended)> on_end;
   };
 
-  static absl::StatusOr<std::unique_ptr<ChildProcess>> Watch(EventLoop& loop, pid_t pid,
-                                                             UniqueFd pidfd, UniqueFd control,
+  // All of `launched` but its terminal.
+  static absl::StatusOr<std::unique_ptr<ChildProcess>> Watch(EventLoop& loop,
+                                                             isolation::LaunchedProcess launched,
                                                              Stage stage, Handlers handlers);
   // Takes the descriptors in `state` over.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Restore(EventLoop& loop,
@@ -71,9 +72,10 @@ class ChildProcess {
   UniqueFd Abandon();
 
  private:
-  ChildProcess(EventLoop& loop, pid_t pid, UniqueFd pidfd, UniqueFd control, Stage stage,
+  ChildProcess(EventLoop& loop, isolation::LaunchedProcess launched, Stage stage,
                Handlers handlers);
   void OnControl();
+  void OnListening();
   void OnPidfd();
   void CloseControl();
   void Fail(const absl::Status& status);
@@ -82,6 +84,7 @@ class ChildProcess {
   pid_t pid_;
   UniqueFd pidfd_;
   UniqueFd control_;
+  isolation::SeccompAgent agent_;
   Stage stage_;
   Handlers handlers_;
   // Whether *this was destroyed by a handler is seen through it.

@@ -125,8 +125,8 @@ absl::Status Containers::DoCreate(const ReplyTo& to, const plan::LaunchPlan& pla
   UniqueFd input =
       terminal ? Duplicate(launched->terminal.get()) : std::move(streams->stdin_writer);
   if (terminal && !input.valid()) return ErrnoStatus(errno, "duplicate the terminal");
-  auto process = ChildProcess::Watch(loop_, launched->pid, std::move(launched->pidfd),
-                                     std::move(launched->control), state::Process::PREPARING,
+  UniqueFd master = std::move(launched->terminal);
+  auto process = ChildProcess::Watch(loop_, *std::move(launched), state::Process::PREPARING,
                                      HandlersOf(container.id, OwnProcfs(pod)));
   // Its control socket is closed by now, which ends a process that cannot be followed.
   if (!process.ok()) return process.status();
@@ -139,7 +139,7 @@ absl::Status Containers::DoCreate(const ReplyTo& to, const plan::LaunchPlan& pla
   container.launch = to;
   state::Log output;
   output.set_terminal(terminal);
-  UniqueFd& out = container.terminal ? launched->terminal : streams->out_reader;
+  UniqueFd& out = container.terminal ? master : streams->out_reader;
   output.set_out(SaveFd(out.release()));
   output.set_err(SaveFd(streams->err_reader.release()));
   output.set_file(SaveFd(log->release()));

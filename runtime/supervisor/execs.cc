@@ -23,19 +23,21 @@ absl::Status Execs::DoStart(const ReplyTo& to, const plan::ExecPlan& plan,
                             const isolation::PodNamespaces& pod) {
   const absl::StatusOr<const Container*> container = containers.FindRunning(plan.container_id());
   if (!container.ok()) return container.status();
-  auto launched = isolation::LaunchExec(plan, fds, (*container)->process->pidfd(),
-                                        (*container)->root.root.get(), pod);
+  const ChildProcess& first = *(*container)->process;
+  auto launched = isolation::LaunchExec(
+      plan, fds, {first.pid(), first.pidfd(), (*container)->root.root.get()}, pod);
   if (!launched.ok()) return launched.status();
   const uint64_t id = ++last_id_;
+  const pid_t pid = launched->pid;
+  UniqueFd terminal = std::move(launched->terminal);
   auto process =
-      ChildProcess::Watch(loop_, launched->pid, std::move(launched->pidfd),
-                          std::move(launched->control), state::Process::RELEASED, HandlersOf(id));
+      ChildProcess::Watch(loop_, *std::move(launched), state::Process::RELEASED, HandlersOf(id));
   if (!process.ok()) {
     // It waits for no release, and nobody would learn of its end. It is not reaped yet.
-    kill(launched->pid, SIGKILL);
+    kill(pid, SIGKILL);
     return process.status();
   }
-  execs_[id] = {*std::move(process), 0, std::move(launched->terminal), to};
+  execs_[id] = {*std::move(process), 0, std::move(terminal), to};
   return absl::OkStatus();
 }
 

@@ -80,6 +80,11 @@ absl::StatusOr<std::string> ReadSocket(const Value& value) {
   return path;
 }
 
+absl::StatusOr<std::string> ReadOptionalSocket(const Value& value) {
+  if (value == Value(std::string())) return std::string();
+  return ReadSocket(value);
+}
+
 absl::StatusOr<std::string> ReadCgroupDriver(const Value& value) {
   absl::StatusOr<std::string> driver = ReadString(value);
   if (!driver.ok() || *driver == "cgroupfs" || *driver == "systemd") return driver;
@@ -212,6 +217,10 @@ void AddIsolation(SectionKeys<IsolationConfig> section) {
       "seccomp_default", &IsolationConfig::seccomp_default, ReadBoolean,
       "Whether a container that names no seccomp profile gets RuntimeDefault. If not, it gets\n"
       "none, but under handlers that say otherwise.");
+  section.Add(
+      "seccomp_agent", &IsolationConfig::seccomp_agent, ReadOptionalSocket,
+      "The socket of the program that decides on the calls which a seccomp profile notifies\n"
+      "(SCMP_ACT_NOTIFY); none: such profiles are refused.");
   section.Add(
       "cdi_spec_dirs", &IsolationConfig::cdi_spec_dirs, ReadPaths,
       "Where vendors' tools describe devices for the Container Device Interface. What is in a\n"

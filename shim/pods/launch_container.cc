@@ -133,7 +133,8 @@ absl::StatusOr<LaunchedContainer> SupervisorConnection::CreateContainer(
   }
   absl::StatusOr<isolation::PlannedLaunch> planned = isolation::PlanLaunch(input);
   if (!planned.ok()) return planned.status();
-  if (absl::Status known = CheckLsm(planned->plan.lsm()); !known.ok()) return known;
+  const absl::Status known = CheckKnown(planned->plan.lsm(), planned->plan.seccomp());
+  if (!known.ok()) return known;
   LogUnknownCalls(container, planned->unknown_calls);
   absl::Status kept = WriteSeccompFile(launch.seccomp_file, planned->plan.seccomp());
   if (!kept.ok()) return Annotate(kept, "keep the system-call filter");

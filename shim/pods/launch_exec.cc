@@ -62,7 +62,8 @@ absl::StatusOr<StartedExec> SupervisorConnection::Exec(ExecStart start) {
        .cgroup = start.leaf.empty() ? context_.cgroups->JoinPaths(cgroup)
                                     : context_.cgroups->ExecJoinPaths(cgroup, start.leaf)});
   if (!planned.ok()) return planned.status();
-  if (absl::Status known = CheckLsm(planned->plan.lsm()); !known.ok()) return known;
+  const absl::Status known = CheckKnown(planned->plan.lsm(), planned->plan.seccomp());
+  if (!known.ok()) return known;
   absl::StatusOr<std::vector<UniqueFd>> given = DuplicateStreams(streams);
   if (!given.ok()) return given.status();
   auto fds = isolation::OpenDescriptors(planned->descriptors, {}, *std::move(given));

@@ -152,7 +152,7 @@ absl::StatusOr<std::unique_ptr<LinuxHost>> LinuxHost::Open(const config::Config&
   auto cgroups = CgroupsFor(config.cgroup, context.facts, *image);
   if (!cgroups.ok()) return cgroups.status();
   context.cgroups = *std::move(cgroups);
-  context.seccomp = std::make_unique<isolation::SeccompCompiler>();
+  context.seccomp = std::make_unique<isolation::SeccompCompiler>(config.isolation.seccomp_agent);
   context.apparmor = std::make_unique<AppArmorProfiles>();
   if (context.facts.apparmor) {
     const absl::Status loaded = context.apparmor->Require(isolation::kDefaultAppArmorProfile);

@@ -6,8 +6,8 @@
 namespace bulkhead::pods {
 namespace {
 
-// The kernel takes no filter of more than 32 kB.
-constexpr size_t kSizeLimit = size_t{64} << 10;
+// The kernel takes no filter of more than 32 kB; a listener comes with some for its agent.
+constexpr size_t kSizeLimit = size_t{128} << 10;
 // Before the message. An empty message is a plan too, that of no filter; an empty file is none.
 constexpr char kMark = 'S';
 

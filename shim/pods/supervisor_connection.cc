@@ -59,11 +59,15 @@ absl::Status SupervisorConnection::Renew(std::chrono::milliseconds timeout) {
   return hello.status();
 }
 
-absl::Status SupervisorConnection::CheckLsm(const plan::LsmPlan& plan) const {
-  if (plan.apparmor_profile().empty() || protocol_ >= supervisor::kProtocolLsm) {
-    return absl::OkStatus();
+absl::Status SupervisorConnection::CheckKnown(const plan::LsmPlan& lsm,
+                                              const plan::SeccompPlan& seccomp) const {
+  if (!lsm.apparmor_profile().empty() && protocol_ < supervisor::kProtocolLsm) {
+    return absl::FailedPreconditionError("the supervisor is of a version without AppArmor");
   }
-  return absl::FailedPreconditionError("the supervisor is of a version without AppArmor");
+  if (seccomp.has_listener() && protocol_ < supervisor::kProtocolSeccompAgent) {
+    return absl::FailedPreconditionError("the supervisor is of a version without seccomp agents");
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<int32_t> SupervisorConnection::SetUp(PodSetup setup) {

@@ -68,8 +68,8 @@ class SupervisorConnection : public PodSupervisor {
     UniqueFd directory;
   };
   absl::StatusOr<MadeRoot> PrepareRoot(const ContainerLaunch& launch);
-  // OK when the supervisor knows what a plan asks of the security modules.
-  absl::Status CheckLsm(const plan::LsmPlan& plan) const;
+  // OK when the supervisor knows what a plan asks of the security modules and of an agent.
+  absl::Status CheckKnown(const plan::LsmPlan& lsm, const plan::SeccompPlan& seccomp) const;
   static absl::Status SignalExec(const std::weak_ptr<supervisor::SupervisorClient>& client,
                                  uint64_t id, int signal, std::chrono::milliseconds timeout);
   absl::StatusOr<supervisor::HelloReply> Hello(std::chrono::milliseconds timeout);

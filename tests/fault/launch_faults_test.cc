@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "tests/conformance/fixture/seccomp_agent.h"
 #include "tests/conformance/fixture/user_namespace.h"
 #include "tests/fault/call_tracer.h"
 #include "tests/fault/confined_container.h"
@@ -295,6 +296,23 @@ TEST_F(LaunchFault, OfAContainerWithATerminalNeverWeakensIt) {
   container_.mutable_linux()->mutable_security_context()->set_no_new_privs(false);
   RunWarmPod();
   FailEachCall(AllButLoops(Caller::kChild), EPERM, Containers());
+}
+
+TEST_F(LaunchFault, OfAContainerWithASeccompAgentNeverWeakensIt) {
+  const fixture::SeccompAgent agent(
+      daemon().options().folder / "agent.sock",
+      [](const seccomp_notif&) { return fixture::SeccompAgent::Answer{.let_through = true}; });
+  const std::filesystem::path profile = folder() / "profile.json";
+  fixture::WriteFile(profile, R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls":
+      [{"names": ["chmod", "execve"], "action": "SCMP_ACT_NOTIFY"}]})");
+  Prepare(PodConfig());
+  auto& security = *container_.mutable_linux()->mutable_security_context();
+  security.mutable_seccomp()->set_profile_type(v1::SecurityProfile::Localhost);
+  security.mutable_seccomp()->set_localhost_ref(profile);
+  security.set_no_new_privs(false);
+  RunWarmPod();
+  FailEachCall(AllButLoops(Caller::kChild), EIO, Containers());
+  FailEachCall(All(Caller::kSupervisor), EIO, Containers());
 }
 
 TEST_F(LaunchFault, OfAContainerInAUserNamespaceNeverWeakensIt) {

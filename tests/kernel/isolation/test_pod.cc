@@ -247,10 +247,16 @@ plan::PodPlan MakeMappedPodPlan(std::vector<UniqueFd>& fds) {
   return plan;
 }
 
-absl::StatusOr<LaunchProgress> AwaitReport(const LaunchedProcess& process) {
+absl::StatusOr<LaunchProgress> AwaitReport(LaunchedProcess& process) {
   pollfd polled = {.fd = process.control.get(), .events = POLLIN};
   if (poll(&polled, 1, 20000) != 1) return absl::DeadlineExceededError("no report");
-  return ReceiveReport(process.control.get());
+  const absl::StatusOr<LaunchProgress> progress = ReceiveReport(process.control.get());
+  if (!progress.ok() || *progress != LaunchProgress::kListening) return progress;
+  absl::Status given = HandOverListener(process.pidfd.get(), std::move(process.agent));
+  if (given.ok()) given = ConfirmListener(process.control.get());
+  if (given.ok()) return AwaitReport(process);
+  process.control.reset();
+  return given;
 }
 
 absl::StatusOr<Running> Prepare(const TestContainer& container, const PodNamespaces& pod) {
@@ -298,7 +304,7 @@ absl::StatusOr<Output> RunContainer(const TestContainer& container, const PodNam
 }
 
 absl::StatusOr<Output> RunExec(const Running& running, const PodNamespaces& pod,
-                               plan::ExecPlan plan) {
+                               plan::ExecPlan plan, UniqueFd agent) {
   int pipes[2];
   if (pipe2(pipes, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe2");
   const UniqueFd reader(pipes[0]);
@@ -306,8 +312,12 @@ absl::StatusOr<Output> RunExec(const Running& running, const PodNamespaces& pod,
   fds.emplace_back(pipes[1]);
   plan.mutable_stdout()->set_index(0);
   plan.mutable_stderr()->set_index(0);
-  absl::StatusOr<LaunchedProcess> process =
-      LaunchExec(plan, fds, running.process.pidfd.get(), running.root.root.get(), pod);
+  if (agent.valid()) {
+    plan.mutable_seccomp()->mutable_listener()->mutable_agent()->set_index(1);
+    fds.push_back(std::move(agent));
+  }
+  absl::StatusOr<LaunchedProcess> process = LaunchExec(
+      plan, fds, {running.process.pid, running.process.pidfd.get(), running.root.root.get()}, pod);
   if (!process.ok()) return process.status();
   fds.clear();
   absl::StatusOr<LaunchProgress> progress = AwaitReport(*process);

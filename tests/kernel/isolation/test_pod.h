@@ -83,11 +83,11 @@ absl::Status Begin(Running& running);
 Output Finish(Running& running);
 // All three.
 absl::StatusOr<Output> RunContainer(const TestContainer& container, const PodNamespaces& pod);
-// Polls `control` until there is a report.
-absl::StatusOr<LaunchProgress> AwaitReport(const LaunchedProcess& process);
-// What an exec in a running container writes.
+// Polls `control` until there is a report; hands a listener over, as the supervisor does.
+absl::StatusOr<LaunchProgress> AwaitReport(LaunchedProcess& process);
+// What an exec in a running container writes. `agent` is the connection for a filter's listener.
 absl::StatusOr<Output> RunExec(const Running& running, const PodNamespaces& pod,
-                               plan::ExecPlan plan);
+                               plan::ExecPlan plan, UniqueFd agent = {});
 
 }  // namespace bulkhead::isolation
 

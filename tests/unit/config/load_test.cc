@@ -266,6 +266,7 @@ TEST(ToToml, IsReadBackToTheSameConfiguration) {
   config.cni.plugin_dirs = {"/x"};
   config.image.pinned = {"registry.k8s.io/pause:3.10", "b"};
   config.image.max_layer_size = (uint64_t{1} << 20) + 1;
+  config.isolation.seccomp_agent = "/run/agent.sock";
   config.isolation.host_id_ranges = 5;
   config.handlers["own"] = {.kind = "default", .pids_limit = 9};
   Config read;

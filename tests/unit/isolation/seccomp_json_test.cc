@@ -92,15 +92,6 @@ TEST(ParseSeccompProfile, KnowsEveryAction) {
   }
 }
 
-TEST(ParseSeccompProfile, NotifyingAnAgentIsRefusedWithASentence) {
-  const auto parsed = Parse(R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls":
-      [{"names": ["mount"], "action": "SCMP_ACT_NOTIFY"}]})");
-  EXPECT_TRUE(absl::IsUnimplemented(parsed.status())) << parsed.status();
-  EXPECT_EQ(parsed.status().message(),
-            "syscalls[0].action: SCMP_ACT_NOTIFY needs a seccomp agent, which cannot be configured "
-            "yet");
-}
-
 TEST(ParseSeccompProfile, NamesTheKeyAndTheValueAtFault) {
   EXPECT_THAT(RootFault("{\"defaultAction\": "), HasSubstr("not JSON"));
   EXPECT_EQ(RootFault("[]"), "the profile: [] is not an object");

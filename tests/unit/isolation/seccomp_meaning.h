@@ -29,6 +29,8 @@ inline uint32_t KernelAction(const spec::SeccompVerdict& verdict) {
       return SECCOMP_RET_ERRNO | verdict.value;
     case spec::SeccompAction::kTrace:
       return SECCOMP_RET_TRACE | verdict.value;
+    case spec::SeccompAction::kNotify:
+      return SECCOMP_RET_USER_NOTIF;
     case spec::SeccompAction::kLog:
       return SECCOMP_RET_LOG;
     case spec::SeccompAction::kAllow:

@@ -1,0 +1,91 @@
+// Containers whose calls a seccomp agent decides on.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/isolation/descriptors.h"
+#include "runtime/isolation/seccomp_json.h"
+#include "runtime/isolation/seccomp_profile.h"
+#include "tests/conformance/fixture/seccomp_agent.h"
+#include "tests/kernel/supervisor/test_supervisor.h"
+
+namespace bulkhead::supervisor {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class SeccompAgentTest : public SupervisorTest {
+ protected:
+  TestContainer Notifying(TestContainer container) {
+    const auto profile = isolation::ParseSeccompProfile(
+        R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls":
+            [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]})",
+        {.machine = "x86_64", .kernel_release = "6.1", .agent = path_});
+    EXPECT_TRUE(profile.ok()) << profile.status();
+    auto compiled = isolation::CompileProfile(*profile);
+    EXPECT_TRUE(compiled.ok()) << compiled.status();
+    isolation::DescriptorList list;
+    EXPECT_TRUE(isolation::PlanSeccompListener(path_, {.id = container.launch.container_id()},
+                                               *compiled->plan.mutable_listener(), list)
+                    .ok());
+    auto fds = isolation::OpenDescriptors(list, {}, {});
+    EXPECT_TRUE(fds.ok()) << fds.status();
+    *compiled->plan.mutable_listener()->mutable_agent() =
+        container.AddLaunchFd(std::move(fds->at(0)));
+    *container.launch.mutable_seccomp() = compiled->plan;
+    return container;
+  }
+  // What of the supervisor's descriptors is of a listener.
+  std::vector<std::string> HeldListeners() {
+    std::vector<std::string> held;
+    for (const auto& fd : fs::directory_iterator(absl::StrCat("/proc/", spawned_.pid, "/fd"))) {
+      const std::string target = fs::read_symlink(fd);
+      if (target.find("seccomp") != target.npos) held.push_back(target);
+    }
+    return held;
+  }
+
+  const std::string path_ = PathOf("agent.sock");
+};
+
+TEST_F(SeccompAgentTest, DecidesOnOverAReexecOfTheSupervisorWhichHoldsNothing) {
+  if (!BULKHEAD_STATIC_POD) {
+    GTEST_SKIP() << "a dynamically linked supervisor finds no libraries in the pod's root";
+  }
+  const auto agent = fixture::SeccompAgent::ForDirectories(path_, EDQUOT);
+  SetUpPod();
+  const auto pid =
+      Run(Notifying(Shell("c1", "until test -e /tmp/go; do sleep 0.02; done; mkdir /made 2>&1")));
+  ASSERT_TRUE(pid.ok()) << pid.status();
+  EXPECT_THAT(HeldListeners(), IsEmpty());
+  const absl::Status status = Reexec(BULKHEAD_POD_NEXT);
+  ASSERT_TRUE(status.ok()) << status;
+  const UniqueFd output = OpenLog("/dev/null");
+  ASSERT_TRUE(Exec("c1", {"touch", "/tmp/go"}, output).ok());
+  EXPECT_EQ(AwaitExit("c1")->code(), 1);
+  EXPECT_THAT(PayloadOf(ReadAll(LogPath("c1"))), HasSubstr("Disk quota exceeded"));
+}
+
+TEST_F(SeccompAgentTest, ThatIsGoneFailsTheCreationWhichCanBeRepeated) {
+  SetUpPod();
+  TestContainer container;
+  {
+    const auto agent = fixture::SeccompAgent::ForDirectories(path_, EDQUOT);
+    container = Notifying(Shell("c1", "mkdir /made 2>&1"));
+  }
+  const absl::Status status = Create(std::move(container)).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("seccomp agent: send the listener: "));
+  EXPECT_THAT(HeldListeners(), IsEmpty());
+  const auto agent = fixture::SeccompAgent::ForDirectories(path_, EDQUOT);
+  const auto pid = Run(Notifying(Shell("c1", "mkdir /made 2>&1")));
+  ASSERT_TRUE(pid.ok()) << pid.status();
+  EXPECT_EQ(AwaitExit("c1")->code(), 1);
+}
+
+}  // namespace
+}  // namespace bulkhead::supervisor
