@@ -47,6 +47,8 @@ const char* Name(isolation::DescriptorRequest::Kind kind) {
       return "write-only";
     case Kind::kAppend:
       return "append";
+    case Kind::kSeccompAgent:
+      return "seccomp agent";
     case Kind::kGiven:
       return "given";
   }
