@@ -38,7 +38,9 @@ absl::Status AddCommon(const Plan& plan, std::span<const UniqueFd> fds, int root
   launch.slices.rlimits = &plan.rlimits();
   launch.slices.credentials = &plan.credentials();
   launch.slices.seccomp = &plan.seccomp();
-  launch.slices.lsm = LsmOutside(plan.lsm(), pod.procfs.get());
+  absl::StatusOr<LsmSlice> lsm = LsmOutside(plan.lsm(), pod.procfs.get());
+  if (!lsm.ok()) return lsm.status();
+  launch.slices.lsm = *std::move(lsm);
   absl::StatusOr<uint32_t> owner = HostId(pod.uids, plan.credentials().uid());
   if (!owner.ok()) return Annotate(owner.status(), "user id");
   launch.slices.streams.owner = *owner;

@@ -23,7 +23,7 @@ namespace {
 // What changes while the steps run.
 struct Progress {
   int control = -1;
-  int apparmor = -1;  // See OpenAppArmorInside; -1 without a profile.
+  int label = -1;  // See OpenLabelInside; -1 without a label.
   bool directory_entered = false;
 };
 
@@ -35,19 +35,19 @@ Outcome MoveTo(int number, int& fd) {
   return outcome;
 }
 
-// The control socket becomes descriptor 3, AppArmor's attribute 4, and everything else above the
+// The control socket becomes descriptor 3, the label's attribute 4, and everything else above the
 // standard streams is closed: a child may wait long for its release and must hold no pipe of
 // another container open, nor take anything of the supervisor's along (CVE-2024-21626).
 Outcome CloseDescriptors(Progress& progress) {
-  constexpr int kControl = 3, kAppArmor = 4;
+  constexpr int kControl = 3, kLabel = 4;
   // Out of the way of the first.
-  if (progress.apparmor >= 0 && progress.apparmor <= kAppArmor) {
-    progress.apparmor = fcntl(progress.apparmor, F_DUPFD_CLOEXEC, kAppArmor + 1);
-    if (progress.apparmor < 0) return FromResult(-1);
+  if (progress.label >= 0 && progress.label <= kLabel) {
+    progress.label = fcntl(progress.label, F_DUPFD_CLOEXEC, kLabel + 1);
+    if (progress.label < 0) return FromResult(-1);
   }
   if (Outcome outcome = MoveTo(kControl, progress.control); !outcome.ok()) return outcome;
-  if (Outcome outcome = MoveTo(kAppArmor, progress.apparmor); !outcome.ok()) return outcome;
-  const int kept = progress.apparmor < 0 ? kControl : kAppArmor;
+  if (Outcome outcome = MoveTo(kLabel, progress.label); !outcome.ok()) return outcome;
+  const int kept = progress.label < 0 ? kControl : kLabel;
   return FromResult(syscall(SYS_close_range, kept + 1, ~0U, 0));
 }
 
@@ -83,12 +83,14 @@ constexpr Step kSteps[] = {
     {"read-only path",
      [](const S& s, Progress&) { return ReadOnlyPathsInside(s.late_mounts.read_only_paths); }},
     {"mask path",
-     [](const S& s, Progress&) { return MaskPathsInside(s.late_mounts.masked_paths); }},
+     [](const S& s, Progress&) {
+       return MaskPathsInside(s.late_mounts.masked_paths, s.late_mounts.label);
+     }},
     {"read-only root", [](const S& s, Progress&) { return ReadOnlyRootInside(s.late_mounts); }},
     {"standard streams", [](const S& s, Progress&) { return SetStreamsInside(s.streams); }},
     // By the host's superuser: a hard limit may need CAP_SYS_RESOURCE there.
     {"resource limits", [](const S& s, Progress&) { return SetRlimitsInside(*s.rlimits); }},
-    {"AppArmor", [](const S& s, Progress& p) { return OpenAppArmorInside(s.lsm, p.apparmor); }},
+    {"label's attribute", [](const S& s, Progress& p) { return OpenLabelInside(s.lsm, p.label); }},
     {"enter user namespace",
      [](const S& s, Progress&) { return EnterUserNamespaceInside(s.namespaces); }},
     {"new session keyring", [](const S&, Progress&) { return NewSessionKeyringInside(); }},
@@ -115,8 +117,7 @@ constexpr Step kSteps[] = {
 // After the release.
 constexpr Step kLastSteps[] = {
     {"unblock signals", [](const S&, Progress&) { return UnblockSignalsInside(); }},
-    {"AppArmor profile",
-     [](const S& s, Progress& p) { return SetAppArmorInside(s.lsm, p.apparmor); }},
+    {"label", [](const S& s, Progress& p) { return SetLabelInside(s.lsm, p.label); }},
     // With no_new_privs it comes last: the filter need not allow any step above.
     {"seccomp", [](const S& s, Progress&) { return SeccompIf(s, true); }},
     {"exec", [](const S& s, Progress&) { return ExecuteInside(s.program); }},

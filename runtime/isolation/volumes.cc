@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "runtime/isolation/relabel.h"
 #include "runtime/kernel/file.h"
 #include "runtime/kernel/mount.h"
 #include "runtime/kernel/path.h"
@@ -77,7 +78,7 @@ absl::Status CheckPropagation(const spec::Mount& mount, int source) {
 
 }  // namespace
 
-absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount) {
+absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount, const std::string& label) {
   if (!absl::StartsWith(mount.host_path, "/")) {
     return absl::InvalidArgumentError(
         absl::StrCat("host_path \"", mount.host_path, "\" is not absolute"));
@@ -87,6 +88,13 @@ absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount) {
   if (absl::Status status = CheckPropagation(mount, source->get()); !status.ok()) return status;
   struct stat st;
   if (fstat(source->get(), &st) != 0) return ErrnoStatus(errno, mount.host_path);
+  if (mount.selinux_relabel && !label.empty()) {
+    const absl::Status relabelled = RelabelTree(source->get(), label);
+    if (!relabelled.ok()) {
+      return Annotate(relabelled,
+                      absl::StrCat("selinux_relabel of host_path \"", mount.host_path, "\""));
+    }
+  }
   absl::StatusOr<UniqueFd> tree = CloneTree(source->get(), "", TreeDepth::kRecursive);
   if (!tree.ok()) return Annotate(tree.status(), mount.host_path);
   return OpenedVolume{.tree = *std::move(tree), .facts = {.directory = S_ISDIR(st.st_mode)}};

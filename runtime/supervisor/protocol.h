@@ -10,7 +10,7 @@ namespace bulkhead::supervisor {
 
 // The versions of proto/supervisor.proto that this build speaks.
 inline constexpr uint32_t kProtocolMin = 1;
-inline constexpr uint32_t kProtocolMax = 4;
+inline constexpr uint32_t kProtocolMax = 5;
 
 // The first with user namespaces.
 inline constexpr uint32_t kProtocolUserNamespaces = 2;
@@ -20,6 +20,9 @@ inline constexpr uint32_t kProtocolImageVolumes = 3;
 
 // The first with the labels of security modules.
 inline constexpr uint32_t kProtocolLsm = 4;
+
+// The first with SELinux.
+inline constexpr uint32_t kProtocolSelinux = 5;
 
 // The newest version in both ranges. FAILED_PRECONDITION when they do not overlap,
 // INVALID_ARGUMENT for a range that is empty.

@@ -213,6 +213,10 @@ void AddIsolation(SectionKeys<IsolationConfig> section) {
       "Whether a container that names no seccomp profile gets RuntimeDefault. If not, it gets\n"
       "none, but under handlers that say otherwise.");
   section.Add(
+      "selinux", &IsolationConfig::selinux, ReadBoolean,
+      "Whether containers and their files get SELinux labels on a host that has SELinux with a\n"
+      "policy loaded. If not, selinux_options are passed over there as on other hosts.");
+  section.Add(
       "cdi_spec_dirs", &IsolationConfig::cdi_spec_dirs, ReadPaths,
       "Where vendors' tools describe devices for the Container Device Interface. What is in a\n"
       "later directory takes precedence.");
