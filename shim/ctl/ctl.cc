@@ -77,7 +77,7 @@ class CommandLine {
         app_.add_subcommand("isolation", "Show the isolation that a running container really has");
     isolation->add_option("CONTAINER", path_, "Its id, or the start of it")->required();
     isolation->add_flag("--json", json_, "As JSON");
-    isolation->callback([this] { status_ = PrintIsolation(path_, json_, out_); });
+    isolation->callback([this] { status_ = PrintIsolation(flags_, path_, json_, out_); });
   }
 
   void AddLogVerbosity() {

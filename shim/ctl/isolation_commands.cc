@@ -18,6 +18,7 @@
 #include "nlohmann/json.hpp"
 #include "runtime/isolation/report.h"
 #include "runtime/isolation/systemd_units.h"
+#include "shim/ctl/planned_label.h"
 
 namespace bulkhead::ctl {
 namespace {
@@ -79,7 +80,15 @@ std::string SeccompOf(const isolation::CredentialsReport& credentials) {
   return absl::StrCat("filter (", credentials.seccomp_filters, ")");
 }
 
-void PrintSummary(const isolation::IsolationReport& report, std::ostream& out) {
+// `planned` as PlannedLabel has it.
+std::string LabelOf(const isolation::IsolationReport& report,
+                    const std::optional<std::string>& planned) {
+  if (!planned.has_value() || IsPlannedLabel(report.lsm_label, *planned)) return report.lsm_label;
+  return absl::StrCat(report.lsm_label, ", DIFFERS from its plan: ", *planned);
+}
+
+void PrintSummary(const isolation::IsolationReport& report,
+                  const std::optional<std::string>& planned, std::ostream& out) {
   const isolation::CredentialsReport& credentials = report.credentials;
   const nlohmann::json names = isolation::ToJson(report)["capabilities"]["effective"];
   Row(out, "process", absl::StrCat(report.pid));
@@ -90,7 +99,7 @@ void PrintSummary(const isolation::IsolationReport& report, std::ostream& out) {
   Row(out, "capabilities", absl::StrJoin(names.get<std::vector<std::string>>(), " "));
   Row(out, "no new privileges", credentials.no_new_privs ? "yes" : "no");
   Row(out, "seccomp", SeccompOf(credentials));
-  Row(out, "security label", report.lsm_label);
+  Row(out, "security label", LabelOf(report, planned));
   Row(out, "oom_score_adj", absl::StrCat(report.oom_score_adj));
   for (const isolation::MountReport& mount : report.mounts) {
     Row(out, "mount", absl::StrCat(mount.destination, " (", mount.type, ", ", mount.options, ")"));
@@ -123,16 +132,23 @@ absl::StatusOr<ContainerProcess> FindContainer(const std::string& proc, const st
   return *found;
 }
 
-absl::Status PrintIsolation(const std::string& id, bool json, std::ostream& out) {
+absl::Status PrintIsolation(const config::Flags& flags, const std::string& id, bool json,
+                            std::ostream& out) {
+  const absl::StatusOr<config::Config> config = flags.Load();
+  if (!config.ok()) return config.status();
   const absl::StatusOr<ContainerProcess> process = FindContainer("/proc", id);
   if (!process.ok()) return process.status();
   const absl::StatusOr<isolation::IsolationReport> report =
       isolation::ReadIsolation(process->pid, process->container_id);
   if (!report.ok()) return report.status();
+  const std::optional<std::string> planned =
+      PlannedLabel(config->daemon.state_dir, process->container_id);
   if (json) {
-    out << isolation::ToJson(*report).dump(2) << "\n";
+    nlohmann::json object = isolation::ToJson(*report);
+    if (planned.has_value()) object["plannedLsmLabel"] = *planned;
+    out << object.dump(2) << "\n";
   } else {
-    PrintSummary(*report, out);
+    PrintSummary(*report, planned, out);
   }
   return absl::OkStatus();
 }

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "shim/config/flags.h"
 
 namespace bulkhead::ctl {
 
@@ -21,8 +22,10 @@ struct ContainerProcess {
 // have such an id or `id` is not made of hexadecimal digits.
 absl::StatusOr<ContainerProcess> FindContainer(const std::string& proc, const std::string& id);
 
-// Prints what the kernel says of a running container's first process: not what was asked for.
-absl::Status PrintIsolation(const std::string& id, bool json, std::ostream& out);
+// Prints what the kernel says of a running container's first process: not what was asked for. A
+// label that is not the one it was launched with is marked.
+absl::Status PrintIsolation(const config::Flags& flags, const std::string& id, bool json,
+                            std::ostream& out);
 
 }  // namespace bulkhead::ctl
 
