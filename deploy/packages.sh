@@ -4,7 +4,7 @@
 #                              any service that a package brings; the names of all that came
 #                              are added to the file BULKHEAD_PACKAGE_RECORD, if it is set
 # packages.sh remove FILE      removes those of such a file, unless others have come to need them
-# Uses are build, runtime, test and guest; packages.txt has the packages.
+# Uses are build, runtime, test, guest and selinux; packages.txt has the packages.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 

@@ -10,8 +10,8 @@
 #   conformance  the daemon, spoken to through the CRI
 #   fault        the daemon with failures injected
 #   fuzz, bench  short runs of the fuzzers and of the measurements
-#   vm           the kernel tests, the Debian package, the systemd unit with a first pod, and a
-#                reboot, in virtual machines with Linux 6.1 and 6.12, cgroup v2, both drivers
+#   vm           the kernel tests, the Debian package, the systemd unit with a first pod, SELinux,
+#                and a reboot, in virtual machines with Linux 6.1 and 6.12, cgroup v2, both drivers
 #   vm-suites    conformance and fault tests in the same machines; takes an hour and more
 #
 # --must-run makes a skipped test that is not in skips.txt a failure, --again gives a failed test
@@ -127,6 +127,7 @@ run_vm() {
     case $part in
       node) in_vm "$kernel" --add "$archive" --timeout 900 --reboot -- \
         tests/vm/node.sh "$build" "$archive" ;;
+      selinux) in_vm "$kernel" --lsm selinux --timeout 900 -- "${suites[@]}" selinux ;;
       kernel) in_vm "$kernel" --add "$archive" --add "$package" --timeout 1800 -- \
         "${suites[@]}" kernel ;;
       *) in_vm "$kernel" "${images[@]}" --timeout 3600 -- "${suites[@]}" "$part" ;;
@@ -143,7 +144,7 @@ export ASAN_OPTIONS="strict_string_checks=1 ${ASAN_OPTIONS:-}"
 : >"$work/results"
 for label in "${labels[@]}"; do
   case $label in
-    vm) for kernel in 6.1 6.12; do run_vm $kernel kernel node; done ;;
+    vm) for kernel in 6.1 6.12; do run_vm $kernel kernel selinux node; done ;;
     vm-suites) for kernel in 6.1 6.12; do run_vm $kernel cgroupfs systemd; done ;;
     *) run_ctest "$label" ;;
   esac

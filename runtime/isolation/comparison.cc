@@ -183,6 +183,11 @@ class Comparer {
       Add("AppArmor profile", profile, label, Equal(label == profile + " (enforce)"));
       return;
     }
+    const std::string& context = launch_.lsm().selinux_label();
+    if (!context.empty()) {
+      Add("SELinux label", context, label, Equal(label == context));
+      return;
+    }
     const bool none = label.empty() || label == "unconfined" || label == "kernel";
     // The host's own profiles attach to programs by their paths.
     Add("security label", "none", none ? "none" : label,

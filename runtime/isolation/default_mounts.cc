@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "runtime/kernel/path.h"
 
 namespace bulkhead::isolation {
@@ -35,6 +36,9 @@ plan::Mount NewMount(const DefaultMount& from) {
   return mount;
 }
 
+// sysfs is labelled by the policy, an IPC namespace's mqueue once for all of its mounts.
+bool TakesLabel(absl::string_view type) { return type == "tmpfs" || type == "devpts"; }
+
 std::string Normal(const std::string& path) { return absl::StrJoin(SplitPath(path), "/"); }
 
 }  // namespace
@@ -46,10 +50,10 @@ bool IsMounted(const std::vector<spec::Mount>& mounts, const std::string& destin
   return false;
 }
 
-void AddDefaultMounts(const std::vector<spec::Mount>& mounts, bool privileged,
-                      uint32_t terminal_group, plan::RootPlan& plan) {
-  const uint64_t sys = kNothing | (privileged ? 0 : MOUNT_ATTR_RDONLY);
-  const std::string tty = absl::StrCat(terminal_group);
+void AddDefaultMounts(const std::vector<spec::Mount>& mounts, const DefaultMountOptions& options,
+                      plan::RootPlan& plan) {
+  const uint64_t sys = kNothing | (options.privileged ? 0 : MOUNT_ATTR_RDONLY);
+  const std::string tty = absl::StrCat(options.terminal_group);
   const std::vector<DefaultMount> defaults = {
       {"/dev", "tmpfs", MOUNT_ATTR_NOSUID, {{"mode", "755"}, {"size", "65536k"}}},
       {"/dev/pts",
@@ -60,7 +64,13 @@ void AddDefaultMounts(const std::vector<spec::Mount>& mounts, bool privileged,
       {"/sys", "sysfs", sys, {}},
   };
   for (const DefaultMount& mount : defaults) {
-    if (!IsMounted(mounts, mount.destination)) *plan.add_mounts() = NewMount(mount);
+    if (IsMounted(mounts, mount.destination)) continue;
+    *plan.add_mounts() = NewMount(mount);
+    if (options.label.empty() || !TakesLabel(mount.type)) continue;
+    plan::FilesystemOption* context =
+        plan.mutable_mounts(plan.mounts_size() - 1)->mutable_filesystem()->add_options();
+    context->set_key("context");
+    context->set_value(options.label);
   }
   if (IsMounted(mounts, "/dev/shm")) return;
   plan::Mount* shm = plan.add_mounts();

@@ -14,10 +14,15 @@ namespace bulkhead::isolation {
 // Whether one of the mounts is at `destination` itself.
 bool IsMounted(const std::vector<spec::Mount>& mounts, const std::string& destination);
 
-// The file systems below /dev and /sys, but for places that `mounts` replace. `terminal_group`, an
-// id of the host, owns terminals.
-void AddDefaultMounts(const std::vector<spec::Mount>& mounts, bool privileged,
-                      uint32_t terminal_group, plan::RootPlan& plan);
+struct DefaultMountOptions {
+  bool privileged = false;
+  uint32_t terminal_group = 0;  // Owns terminals; an id of the host.
+  std::string label;            // SelinuxLabels::mount.
+};
+
+// The file systems below /dev and /sys, but for places that `mounts` replace.
+void AddDefaultMounts(const std::vector<spec::Mount>& mounts, const DefaultMountOptions& options,
+                      plan::RootPlan& plan);
 
 // Devices that every container has (OCI runtime specification, config-linux.md "Default Devices"),
 // and the links in /dev.

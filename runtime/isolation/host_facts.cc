@@ -158,8 +158,7 @@ void ProbeSecurity(HostFacts& facts) {
   facts.apparmor =
       absl::StrContains(modules, "apparmor") ||
       absl::StartsWith(ReadFile("/sys/module/apparmor/parameters/enabled").value_or(""), "Y");
-  facts.selinux = (absl::StrContains(modules, "selinux") || Exists("/sys/fs/selinux/enforce")) &&
-                  IsSelinuxContext(ReadFile("/proc/self/attr/current").value_or(""));
+  facts.selinux = ProbeSelinux();
   facts.seccomp = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
 }
 
@@ -190,10 +189,6 @@ absl::StatusOr<CgroupFacts> ParseCgroupFacts(std::string_view mountinfo, std::st
     facts.layout = facts.v2.has_value() ? CgroupLayout::kHybrid : CgroupLayout::kV1;
   }
   return facts;
-}
-
-bool IsSelinuxContext(std::string_view label) {
-  return std::count(label.begin(), label.end(), ':') >= 2;
 }
 
 absl::StatusOr<HostFacts> ProbeHost() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "runtime/isolation/selinux.h"
 
 namespace bulkhead::isolation {
 
@@ -45,7 +46,7 @@ struct HostFacts {
   std::vector<std::string> hugepage_sizes;  // As in the CRI and cgroup files: "2MB", "1GB".
   std::string kernel_release;
   bool apparmor = false;
-  bool selinux = false;  // With a policy loaded.
+  std::optional<SelinuxFacts> selinux;  // Absent without SELinux, or without a policy loaded.
   bool seccomp = false;
   // The host's /dev/shm exists, for pods in the host's IPC namespace.
   bool dev_shm = false;
@@ -61,10 +62,6 @@ absl::StatusOr<HostFacts> ProbeHost();
 // From the texts of /proc/self/mountinfo and /proc/self/cgroup; a pure function. Controllers of
 // v2 are left empty.
 absl::StatusOr<CgroupFacts> ParseCgroupFacts(std::string_view mountinfo, std::string_view cgroup);
-
-// Whether a process' label is one of SELinux with a policy, "USER:ROLE:TYPE[:LEVEL]". Without one
-// every process is "kernel", and a label means nothing.
-bool IsSelinuxContext(std::string_view label);
 
 }  // namespace bulkhead::isolation
 

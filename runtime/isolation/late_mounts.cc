@@ -30,10 +30,10 @@ int OpenPlace(const char* path) {
 
 // `mount` becomes the descriptor of the new mount: what is done with it later does not go by the
 // path, in which a volume that is mounted at /sys may be exchanged meanwhile.
-Outcome MountAt(const char* type, const char* path, int& mount) {
+Outcome MountAt(const char* type, const char* label, const char* path, int& mount) {
   const int place = OpenPlace(path);
   if (place < 0) return {.error = -place, .subject = path};
-  mount = NewFilesystemInside(type, kSafe);
+  mount = NewFilesystemInside(type, label, kSafe);
   if (mount < 0) return {.error = -mount, .subject = path};
   const Outcome outcome = AttachInside(mount, place, path);
   close(place);
@@ -71,7 +71,8 @@ Outcome MakeReadOnly(int mount, const char* path, unsigned flags) {
 absl::StatusOr<LateMountSlice> LateMountsOutside(const plan::LateMountsPlan& plan,
                                                  std::span<const UniqueFd> fds,
                                                  int user_namespace) {
-  LateMountSlice slice{.proc = plan.proc(),
+  LateMountSlice slice{.label = plan.mount_label().c_str(),
+                       .proc = plan.proc(),
                        .cgroup_read_only = plan.cgroup_read_only(),
                        .read_only_root = plan.read_only_root()};
   for (const plan::CgroupMount& mount : plan.cgroup()) {
@@ -94,7 +95,7 @@ absl::StatusOr<LateMountSlice> LateMountsOutside(const plan::LateMountsPlan& pla
 Outcome MountProcInside(const LateMountSlice& slice) {
   if (!slice.proc) return {};
   int proc = -1;
-  if (Outcome outcome = MountAt("proc", kProc, proc); !outcome.ok()) return outcome;
+  if (Outcome outcome = MountAt("proc", "", kProc, proc); !outcome.ok()) return outcome;
   close(proc);
   proc = OpenPlace(kProc);
   if (proc < 0) return {.error = -proc, .subject = kProc};
@@ -107,7 +108,8 @@ Outcome MountCgroupInside(const LateMountSlice& slice) {
   if (slice.cgroup.empty()) return {};
   const bool v2 = slice.cgroup.front().directory[0] == '\0';
   int cgroup = -1;
-  Outcome outcome = MountAt(v2 ? "cgroup2" : "tmpfs", kCgroup, cgroup);
+  Outcome outcome =
+      v2 ? MountAt("cgroup2", "", kCgroup, cgroup) : MountAt("tmpfs", slice.label, kCgroup, cgroup);
   if (outcome.ok() && !v2) outcome = MountHierarchies(slice, cgroup);
   if (outcome.ok() && slice.cgroup_read_only) outcome = MakeReadOnly(cgroup, kCgroup, AT_RECURSIVE);
   if (outcome.ok()) close(cgroup);

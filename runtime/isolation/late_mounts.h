@@ -23,6 +23,7 @@ struct LateMountSlice {
     const char* directory;
     const char* v1_options;
   };
+  const char* label = "";  // The SELinux context of each tmpfs.
   bool proc = false;
   bool cgroup_read_only = false;
   bool read_only_root = false;

@@ -42,7 +42,9 @@ absl::Status AddCommon(const Plan& plan, std::span<const UniqueFd> fds, int root
   absl::StatusOr<SeccompAgent> agent = SeccompAgentOutside(plan.seccomp(), fds);
   if (!agent.ok()) return agent.status();
   launch.agent = *std::move(agent);
-  launch.slices.lsm = LsmOutside(plan.lsm(), pod.procfs.get());
+  absl::StatusOr<LsmSlice> lsm = LsmOutside(plan.lsm(), pod.procfs.get());
+  if (!lsm.ok()) return lsm.status();
+  launch.slices.lsm = *std::move(lsm);
   absl::StatusOr<uint32_t> owner = HostId(pod.uids, plan.credentials().uid());
   if (!owner.ok()) return Annotate(owner.status(), "user id");
   launch.slices.streams.owner = *owner;

@@ -24,7 +24,7 @@ namespace {
 // What changes while the steps run.
 struct Progress {
   int control = -1;
-  int apparmor = -1;  // See OpenAppArmorInside; -1 without a profile.
+  int label = -1;  // See OpenLabelInside; -1 without a label.
   bool directory_entered = false;
 };
 
@@ -36,23 +36,23 @@ Outcome MoveTo(int number, int& fd) {
   return outcome;
 }
 
-// The control socket becomes descriptor 3, AppArmor's attribute 5, 4 is left to a filter's
+// The control socket becomes descriptor 3, the label's attribute 5, 4 is left to a filter's
 // listener, and everything else above the standard streams is closed: a child may wait long for its
 // release and must hold no pipe of another container open, nor take anything of the supervisor's
 // along (CVE-2024-21626).
 Outcome CloseDescriptors(Progress& progress) {
-  constexpr int kControl = kSeccompListener - 1, kAppArmor = kSeccompListener + 1;
+  constexpr int kControl = kSeccompListener - 1, kLabel = kSeccompListener + 1;
   // Out of the way of the first.
-  if (progress.apparmor >= 0 && progress.apparmor <= kAppArmor) {
-    progress.apparmor = fcntl(progress.apparmor, F_DUPFD_CLOEXEC, kAppArmor + 1);
-    if (progress.apparmor < 0) return FromResult(-1);
+  if (progress.label >= 0 && progress.label <= kLabel) {
+    progress.label = fcntl(progress.label, F_DUPFD_CLOEXEC, kLabel + 1);
+    if (progress.label < 0) return FromResult(-1);
   }
   if (Outcome outcome = MoveTo(kControl, progress.control); !outcome.ok()) return outcome;
-  if (Outcome outcome = MoveTo(kAppArmor, progress.apparmor); !outcome.ok()) return outcome;
-  if (progress.apparmor < 0) return FromResult(syscall(SYS_close_range, kControl + 1, ~0U, 0));
+  if (Outcome outcome = MoveTo(kLabel, progress.label); !outcome.ok()) return outcome;
+  if (progress.label < 0) return FromResult(syscall(SYS_close_range, kControl + 1, ~0U, 0));
   const long closed = syscall(SYS_close_range, kSeccompListener, kSeccompListener, 0);
   if (closed != 0) return FromResult(closed);
-  return FromResult(syscall(SYS_close_range, kAppArmor + 1, ~0U, 0));
+  return FromResult(syscall(SYS_close_range, kLabel + 1, ~0U, 0));
 }
 
 Outcome SetUmask(const LaunchSlices& slices) {
@@ -100,12 +100,14 @@ constexpr Step kSteps[] = {
     {"read-only path",
      [](const S& s, Progress&) { return ReadOnlyPathsInside(s.late_mounts.read_only_paths); }},
     {"mask path",
-     [](const S& s, Progress&) { return MaskPathsInside(s.late_mounts.masked_paths); }},
+     [](const S& s, Progress&) {
+       return MaskPathsInside(s.late_mounts.masked_paths, s.late_mounts.label);
+     }},
     {"read-only root", [](const S& s, Progress&) { return ReadOnlyRootInside(s.late_mounts); }},
     {"standard streams", [](const S& s, Progress&) { return SetStreamsInside(s.streams); }},
     // By the host's superuser: a hard limit may need CAP_SYS_RESOURCE there.
     {"resource limits", [](const S& s, Progress&) { return SetRlimitsInside(*s.rlimits); }},
-    {"AppArmor", [](const S& s, Progress& p) { return OpenAppArmorInside(s.lsm, p.apparmor); }},
+    {"label's attribute", [](const S& s, Progress& p) { return OpenLabelInside(s.lsm, p.label); }},
     {"enter user namespace",
      [](const S& s, Progress&) { return EnterUserNamespaceInside(s.namespaces); }},
     {"new session keyring", [](const S&, Progress&) { return NewSessionKeyringInside(); }},
@@ -133,8 +135,7 @@ constexpr Step kSteps[] = {
 // After the release.
 constexpr Step kLastSteps[] = {
     {"unblock signals", [](const S&, Progress&) { return UnblockSignalsInside(); }},
-    {"AppArmor profile",
-     [](const S& s, Progress& p) { return SetAppArmorInside(s.lsm, p.apparmor); }},
+    {"label", [](const S& s, Progress& p) { return SetLabelInside(s.lsm, p.label); }},
     {"seccomp", [](const S& s, Progress& p) { return SeccompAt(SeccompPlace::kLast, s, p); }},
     {"exec", [](const S& s, Progress&) { return ExecuteInside(s.program); }},
 };

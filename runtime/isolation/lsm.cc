@@ -13,49 +13,49 @@
 #include "runtime/kernel/path.h"
 
 namespace bulkhead::isolation {
-namespace {
 
-// Before the profile's name, in what is written to the kernel: apply it at the next exec.
-constexpr char kOnExec[] = "exec ";
-
-}  // namespace
-
-absl::StatusOr<plan::LsmPlan> PlanLsm(const spec::SecurityContext& security,
-                                      const HostFacts& host) {
+absl::StatusOr<plan::LsmPlan> PlanLsm(const spec::SecurityContext& security, const HostFacts& host,
+                                      const std::string& selinux_label) {
   absl::StatusOr<std::string> profile = PlanAppArmor(security, host);
   if (!profile.ok()) return profile.status();
-  if (security.selinux.has_value() && host.selinux) {
-    return absl::UnimplementedError("selinux_options: labels are not set by this version yet");
-  }
   plan::LsmPlan plan;
   plan.set_apparmor_profile(*std::move(profile));
+  plan.set_selinux_label(selinux_label);
   return plan;
 }
 
-LsmSlice LsmOutside(const plan::LsmPlan& plan, int procfs) {
+absl::StatusOr<LsmSlice> LsmOutside(const plan::LsmPlan& plan, int procfs) {
+  if (!plan.apparmor_profile().empty() && !plan.selinux_label().empty()) {
+    return absl::InvalidArgumentError("an AppArmor profile and an SELinux label for one process");
+  }
   LsmSlice slice{.procfs = procfs};
   if (!plan.apparmor_profile().empty()) {
-    slice.apparmor_command = absl::StrCat(kOnExec, plan.apparmor_profile());
+    slice.attribute = "thread-self/attr/apparmor/exec";
+    slice.command = absl::StrCat("exec ", plan.apparmor_profile());
+    slice.subject = absl::StrCat("AppArmor profile ", plan.apparmor_profile());
+  } else if (!plan.selinux_label().empty()) {
+    slice.attribute = "thread-self/attr/exec";
+    slice.command = plan.selinux_label();
+    slice.subject = absl::StrCat("SELinux label ", plan.selinux_label());
   }
   return slice;
 }
 
-Outcome OpenAppArmorInside(const LsmSlice& slice, int& attribute) {
-  if (slice.apparmor_command.empty()) return {};
-  static constexpr char kPath[] = "thread-self/attr/apparmor/exec";
-  const int file = Openat2(slice.procfs, kPath, O_WRONLY | O_CLOEXEC, 0,
+Outcome OpenLabelInside(const LsmSlice& slice, int& attribute) {
+  if (slice.command.empty()) return {};
+  const int file = Openat2(slice.procfs, slice.attribute, O_WRONLY | O_CLOEXEC, 0,
                            RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
-  if (file < 0) return {.error = -file, .subject = kPath};
-  if (const int error = VerifyProcfs(file); error != 0) return {.error = error, .subject = kPath};
+  if (file < 0) return {.error = -file, .subject = slice.attribute};
+  const int error = VerifyProcfs(file);
+  if (error != 0) return {.error = error, .subject = slice.attribute};
   attribute = file;
   return {};
 }
 
-Outcome SetAppArmorInside(const LsmSlice& slice, int attribute) {
-  const std::string& command = slice.apparmor_command;
+Outcome SetLabelInside(const LsmSlice& slice, int attribute) {
+  const std::string& command = slice.command;
   if (command.empty()) return {};
-  return FromResult(write(attribute, command.data(), command.size()),
-                    command.c_str() + sizeof(kOnExec) - 1);
+  return FromResult(write(attribute, command.data(), command.size()), slice.subject.c_str());
 }
 
 }  // namespace bulkhead::isolation

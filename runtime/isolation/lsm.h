@@ -12,25 +12,30 @@
 
 namespace bulkhead::isolation {
 
-// FAILED_PRECONDITION or UNIMPLEMENTED, naming the field, for what this host or version cannot
-// give. SELinux options are nothing on a host without SELinux, as with the peers.
-absl::StatusOr<plan::LsmPlan> PlanLsm(const spec::SecurityContext& security, const HostFacts& host);
+// FAILED_PRECONDITION, naming the field, for what this host cannot give. `selinux_label` is that of
+// PlanSelinux; empty: none is set.
+absl::StatusOr<plan::LsmPlan> PlanLsm(const spec::SecurityContext& security, const HostFacts& host,
+                                      const std::string& selinux_label);
 
 struct LsmSlice {
-  int procfs = -1;               // PodNamespaces::procfs, borrowed.
-  std::string apparmor_command;  // Empty: no profile.
+  int procfs = -1;             // PodNamespaces::procfs, borrowed.
+  const char* attribute = "";  // Below it; the one that takes the label.
+  std::string command;         // What is written there; empty: nothing.
+  std::string subject;         // For errors.
 };
 
-LsmSlice LsmOutside(const plan::LsmPlan& plan, int procfs);
+// INVALID_ARGUMENT when the plan has both AppArmor's label and SELinux's: no kernel does.
+absl::StatusOr<LsmSlice> LsmOutside(const plan::LsmPlan& plan, int procfs);
 
-// Inside: the attribute of the calling thread that takes its next profile, while the procfs is at
-// hand. That is one which nobody can mount anything over, so that what is written goes where it is
-// meant to (CVE-2019-16884, CVE-2025-52881).
-Outcome OpenAppArmorInside(const LsmSlice& slice, int& attribute);
+// Inside: the attribute of the calling thread that takes the label of its next program, while the
+// procfs is at hand. That is one which nobody can mount anything over, so that what is written goes
+// where it is meant to (CVE-2019-16884, CVE-2025-52881).
+Outcome OpenLabelInside(const LsmSlice& slice, int& attribute);
 
-// Inside, at the last moment: a profile that is removed between this and the exec is as if it were
-// removed after it, and the process unconfined. ENOENT: the kernel knows no such profile.
-Outcome SetAppArmorInside(const LsmSlice& slice, int attribute);
+// Inside, at the last moment: an AppArmor profile that is removed between this and the exec is as
+// if it were removed after it, and the process unconfined. ENOENT: the kernel knows no such
+// profile; EINVAL: no such SELinux context.
+Outcome SetLabelInside(const LsmSlice& slice, int attribute);
 
 }  // namespace bulkhead::isolation
 

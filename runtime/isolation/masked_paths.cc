@@ -26,9 +26,9 @@ int OpenNullDevice() {
 
 bool IsAbsent(int error) { return error == ENOENT || error == ENOTDIR; }
 
-Outcome MaskDirectory(int place, const char* path) {
+Outcome MaskDirectory(int place, const char* label, const char* path) {
   const int tmpfs = NewFilesystemInside(
-      "tmpfs", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+      "tmpfs", label, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
   if (tmpfs < 0) return {.error = -tmpfs, .subject = path};
   const Outcome outcome = AttachInside(tmpfs, place, path);
   close(tmpfs);
@@ -43,13 +43,13 @@ Outcome MaskFile(int null_device, int place, const char* path) {
   return outcome;
 }
 
-Outcome MaskPath(int null_device, const char* path) {
+Outcome MaskPath(int null_device, const char* label, const char* path) {
   const int place = OpenInRoot(AT_FDCWD, path, O_PATH);
   if (place < 0) return {.error = IsAbsent(-place) ? 0 : -place, .subject = path};
   struct stat st;
   if (fstat(place, &st) != 0) return FromResult(-1, path);
   const Outcome outcome =
-      S_ISDIR(st.st_mode) ? MaskDirectory(place, path) : MaskFile(null_device, place, path);
+      S_ISDIR(st.st_mode) ? MaskDirectory(place, label, path) : MaskFile(null_device, place, path);
   close(place);
   return outcome;
 }
@@ -73,12 +73,12 @@ Outcome ReadOnlyPath(const char* path) {
 
 }  // namespace
 
-Outcome MaskPathsInside(const std::vector<const char*>& paths) {
+Outcome MaskPathsInside(const std::vector<const char*>& paths, const char* label) {
   if (paths.empty()) return {};
   const int null_device = OpenNullDevice();
   if (null_device < 0) return {.error = -null_device, .subject = "/dev/null"};
   for (const char* path : paths) {
-    if (Outcome outcome = MaskPath(null_device, path); !outcome.ok()) return outcome;
+    if (Outcome outcome = MaskPath(null_device, label, path); !outcome.ok()) return outcome;
   }
   close(null_device);
   return {};

@@ -10,8 +10,9 @@ namespace bulkhead::isolation {
 
 // Inside, with the container's root as root and working directory. A path that is not there needs
 // no mask. Files are covered with the null device, which is first checked to be it and then
-// used by descriptor (CVE-2025-31133); directories with an empty read-only tmpfs.
-Outcome MaskPathsInside(const std::vector<const char*>& paths);
+// used by descriptor (CVE-2025-31133); directories with an empty read-only tmpfs, whose SELinux
+// context is `label`.
+Outcome MaskPathsInside(const std::vector<const char*>& paths, const char* label);
 
 // Inside. Makes the trees at the paths read-only; their other mount flags stay.
 Outcome ReadOnlyPathsInside(const std::vector<const char*>& paths);

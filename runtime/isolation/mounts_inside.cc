@@ -8,11 +8,13 @@
 
 namespace bulkhead::isolation {
 
-int NewFilesystemInside(const char* type, uint64_t attributes) {
+int NewFilesystemInside(const char* type, const char* label, uint64_t attributes) {
   const int context = fsopen(type, FSOPEN_CLOEXEC);
   if (context < 0) return -errno;
   int mount = -1;
-  if (fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0) {
+  const bool labelled =
+      label[0] == '\0' || fsconfig(context, FSCONFIG_SET_STRING, "context", label, 0) == 0;
+  if (labelled && fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0) {
     mount = fsmount(context, FSMOUNT_CLOEXEC, attributes);
   }
   const int error = errno;

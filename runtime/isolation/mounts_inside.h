@@ -8,8 +8,9 @@
 
 namespace bulkhead::isolation {
 
-// A detached mount of a new instance without options, or -errno.
-int NewFilesystemInside(const char* type, uint64_t attributes);
+// A detached mount of a new instance, or -errno. `label` is the SELinux context of its files, empty
+// for none; there are no other options.
+int NewFilesystemInside(const char* type, const char* label, uint64_t attributes);
 
 // Attaches a detached mount at the place a descriptor refers to.
 Outcome AttachInside(int mount, int place, const char* subject);

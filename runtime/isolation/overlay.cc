@@ -112,7 +112,13 @@ absl::Status LeaveLayersTmpfs() {
   return DetachMountAt(kPodLayers);
 }
 
-absl::Status MountLowerLayers(const Layers& layers, std::span<const UniqueFd> fds, int id_map) {
+// mount(2)'s form: a level has commas.
+std::string ContextOption(const std::string& label) {
+  return label.empty() ? "" : absl::StrCat(",context=\"", label, "\"");
+}
+
+absl::Status MountLowerLayers(const Layers& layers, const std::string& label,
+                              std::span<const UniqueFd> fds, int id_map) {
   absl::StatusOr<std::string> options = AttachLayers(layers, fds, id_map);
   if (!options.ok()) return options.status();
   for (const char* directory : {kVolume, kEmpty}) {
@@ -120,7 +126,7 @@ absl::Status MountLowerLayers(const Layers& layers, std::span<const UniqueFd> fd
   }
   // Without an upper layer overlayfs takes no less than two.
   if (layers.size() == 1) absl::StrAppend(&*options, ":", kEmpty);
-  absl::StrAppend(&*options, kOptions);
+  absl::StrAppend(&*options, kOptions, ContextOption(label));
   constexpr unsigned long kFlags = MS_RDONLY | MS_NOSUID | MS_NODEV;
   if (mount("overlay", kVolume, "overlay", kFlags, options->c_str()) != 0) {
     return ErrnoStatus(errno, absl::StrCat("mount overlay of ", layers.size(), " layers"));
@@ -158,7 +164,8 @@ absl::StatusOr<UniqueFd> MountOverlay(const plan::RootPlan& plan, std::span<cons
   if (status = OwnUpper(pod); !status.ok()) return status;
   // volatile: a container does not outlive a power loss, so its files need not be flushed when it
   // ends.
-  absl::StrAppend(&*options, ",upperdir=w/upper,workdir=w/work,volatile", kOptions);
+  absl::StrAppend(&*options, ",upperdir=w/upper,workdir=w/work,volatile", kOptions,
+                  ContextOption(plan.mount_label()));
   // In a user namespace the image's device nodes would be its superuser's, and a privileged
   // container could open any device of the host by bringing a node for it.
   const unsigned long flags = pod.user_namespace.valid() ? MS_NODEV : 0;
@@ -171,10 +178,11 @@ absl::StatusOr<UniqueFd> MountOverlay(const plan::RootPlan& plan, std::span<cons
   return root;
 }
 
-absl::StatusOr<MountSource> MountImage(const plan::Mount& mount, std::span<const UniqueFd> fds,
-                                       const PodNamespaces& pod) {
+absl::StatusOr<MountSource> MountImage(const plan::Mount& mount, const std::string& label,
+                                       std::span<const UniqueFd> fds, const PodNamespaces& pod) {
   if (absl::Status status = EnterLayersTmpfs(); !status.ok()) return status;
-  absl::Status status = MountLowerLayers(mount.image().layers(), fds, pod.user_namespace.get());
+  absl::Status status =
+      MountLowerLayers(mount.image().layers(), label, fds, pod.user_namespace.get());
   if (!status.ok()) return status;
   absl::StatusOr<MountSource> source = CloneSubPath(mount.image().sub_path());
   if (!source.ok()) return source;

@@ -22,9 +22,10 @@ absl::StatusOr<UniqueFd> MountOverlay(const plan::RootPlan& plan, std::span<cons
 
 // What an image volume shows, by way of the calling thread's mount namespace, a clone of the pod's.
 // Always an overlay of lower layers alone, which nothing makes writable: a bind mount of an image's
-// only layer could be remounted by a privileged container, and the layer changed for all.
-absl::StatusOr<MountSource> MountImage(const plan::Mount& mount, std::span<const UniqueFd> fds,
-                                       const PodNamespaces& pod);
+// only layer could be remounted by a privileged container, and the layer changed for all. `label`
+// is RootPlan::mount_label.
+absl::StatusOr<MountSource> MountImage(const plan::Mount& mount, const std::string& label,
+                                       std::span<const UniqueFd> fds, const PodNamespaces& pod);
 
 }  // namespace bulkhead::isolation
 

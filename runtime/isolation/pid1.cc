@@ -21,11 +21,14 @@ namespace bulkhead::isolation {
 namespace {
 
 // An empty, read-only tmpfs as root, in a mount namespace that holds nothing else.
-Outcome EnterEmptyRoot() {
+Outcome EnterEmptyRoot(const char* label) {
   if (unshare(CLONE_NEWNS) != 0) return FromResult(-1, "unshare");
   const int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
   if (context < 0) return FromResult(-1, "fsopen");
   fsconfig(context, FSCONFIG_SET_STRING, "size", "4k", 0);
+  if (label[0] != '\0' && fsconfig(context, FSCONFIG_SET_STRING, "context", label, 0) != 0) {
+    return FromResult(-1, "fsconfig context");
+  }
   if (fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
     return FromResult(-1, "fsconfig");
   }
@@ -49,7 +52,7 @@ Outcome DropCapabilities() {
   return FromResult(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
 }
 
-Outcome BecomePid1(const CgroupFds& cgroup, int user_namespace) {
+Outcome BecomePid1(const CgroupFds& cgroup, int user_namespace, const char* label) {
   if (Outcome outcome = JoinCgroupsInside(cgroup.v1_tasks); !outcome.ok()) return outcome;
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return FromResult(-1, "dumpable");
   prctl(PR_SET_NAME, "pod-init", 0, 0, 0);
@@ -59,13 +62,14 @@ Outcome BecomePid1(const CgroupFds& cgroup, int user_namespace) {
   ignore.sa_handler = SIG_IGN;
   if (sigaction(SIGCHLD, &ignore, nullptr) != 0) return FromResult(-1, "SIGCHLD");
   if (Outcome outcome = UnblockSignalsInside(); !outcome.ok()) return outcome;
-  if (Outcome outcome = EnterEmptyRoot(); !outcome.ok()) return outcome;
+  if (Outcome outcome = EnterEmptyRoot(label); !outcome.ok()) return outcome;
   if (Outcome outcome = BecomeSuperuserInside(user_namespace); !outcome.ok()) return outcome;
   return DropCapabilities();
 }
 
-[[noreturn]] void RunPid1(const CgroupFds& cgroup, int user_namespace, int report) {
-  const Outcome outcome = BecomePid1(cgroup, user_namespace);
+[[noreturn]] void RunPid1(const CgroupFds& cgroup, int user_namespace, const char* label,
+                          int report) {
+  const Outcome outcome = BecomePid1(cgroup, user_namespace, label);
   if (write(report, &outcome.error, sizeof(outcome.error)) != sizeof(outcome.error)) _exit(1);
   if (!outcome.ok()) _exit(1);
   if (close_range(0, ~0U, 0) != 0) _exit(1);
@@ -74,14 +78,15 @@ Outcome BecomePid1(const CgroupFds& cgroup, int user_namespace) {
 
 }  // namespace
 
-absl::StatusOr<CloneResult> StartPid1(const CgroupFds& cgroup, int user_namespace) {
+absl::StatusOr<CloneResult> StartPid1(const CgroupFds& cgroup, int user_namespace,
+                                      const std::string& label) {
   int pair[2];
   if (pipe2(pair, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe for the pod's PID 1");
   UniqueFd reader(pair[0]);
   UniqueFd writer(pair[1]);
   absl::StatusOr<CloneResult> child = Clone(CLONE_NEWPID, cgroup.v2_directory);
   if (!child.ok()) return Annotate(child.status(), "start the pod's PID 1");
-  if (child->pid == 0) RunPid1(cgroup, user_namespace, writer.get());
+  if (child->pid == 0) RunPid1(cgroup, user_namespace, label.c_str(), writer.get());
   writer.reset();
   int error = 0;
   ssize_t n;

@@ -2,6 +2,8 @@
 #ifndef BULKHEAD_RUNTIME_ISOLATION_PID1_H_
 #define BULKHEAD_RUNTIME_ISOLATION_PID1_H_
 
+#include <string>
+
 #include "absl/status/statusor.h"
 #include "runtime/isolation/cgroup_join.h"
 #include "runtime/kernel/process.h"
@@ -13,8 +15,9 @@ namespace bulkhead::isolation {
 // from outside ends it, and the namespace with it. It has no capabilities, no descriptors, an
 // empty read-only root of its own, and is not dumpable, so that nobody in the pod can read or
 // trace what is left of the supervisor's memory in it. It is in the pod's user namespace (-1: the
-// host's).
-absl::StatusOr<CloneResult> StartPid1(const CgroupFds& cgroup, int user_namespace);
+// host's). `label` is the SELinux context of its root, empty for none.
+absl::StatusOr<CloneResult> StartPid1(const CgroupFds& cgroup, int user_namespace,
+                                      const std::string& label);
 
 }  // namespace bulkhead::isolation
 

@@ -90,7 +90,8 @@ absl::StatusOr<std::vector<std::string>> AddCommon(const LaunchPlanInput& input,
   *plan.add_rlimits() = OpenFiles(input.host);
   plan.set_oom_score_adj(static_cast<int32_t>(input.spec.resources.oom_score_adj));
   absl::StatusOr<plan::LsmPlan> lsm =
-      input.kept_lsm ? *input.kept_lsm : PlanLsm(input.spec.security, input.host);
+      input.kept_lsm ? *input.kept_lsm
+                     : PlanLsm(input.spec.security, input.host, input.selinux.process);
   if (!lsm.ok()) return lsm.status();
   *plan.mutable_lsm() = *std::move(lsm);
   return std::move(seccomp->unknown_calls);
@@ -148,6 +149,7 @@ absl::Status AddLateVolumes(const LaunchPlanInput& input, PlannedLaunch& planned
 absl::Status AddLateMounts(const LaunchPlanInput& input, PlannedLaunch& planned) {
   plan::LateMountsPlan& late = *planned.plan.mutable_late_mounts();
   late.set_proc(true);
+  late.set_mount_label(input.selinux.mount);
   AddCgroupMounts(input, planned);
   if (absl::Status status = AddLateVolumes(input, planned); !status.ok()) return status;
   const spec::SecurityContext& security = input.spec.security;

@@ -32,6 +32,8 @@ struct LaunchPlanInput {
   std::string seccomp_profile;
   // The filter that the container was launched with, for an exec; absent for a launch.
   std::optional<plan::SeccompPlan> kept_seccomp;
+  // Of PlanSelinux; empty: none.
+  SelinuxLabels selinux;
   // The labels that it was launched with, for an exec; absent for a launch.
   std::optional<plan::LsmPlan> kept_lsm;
   // From ResolveUser on the assembled root.

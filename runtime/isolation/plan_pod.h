@@ -23,6 +23,7 @@ struct PodInput {
   // A leaf of the daemon's own cgroup.
   CgroupJoinPaths supervisor_cgroup;
   uint64_t shm_size = 64 << 20;  // Bytes.
+  std::string mount_label;       // PodSelinux::mount.
 };
 
 struct PlannedPod {

@@ -130,9 +130,13 @@ absl::StatusOr<std::string> WorkingDirectory(const spec::ContainerSpec& spec,
 absl::StatusOr<PlannedRoot> PlanRoot(const RootInput& input) {
   PlannedRoot planned;
   planned.plan.set_container_id(input.container_id);
+  planned.plan.set_mount_label(input.mount_label);
   if (absl::Status status = AddLayers(input, planned); !status.ok()) return status;
-  AddDefaultMounts(input.mounts, input.spec.security.privileged,
-                   TerminalGroup(input.pod.security.namespaces), planned.plan);
+  AddDefaultMounts(input.mounts,
+                   {.privileged = input.spec.security.privileged,
+                    .terminal_group = TerminalGroup(input.pod.security.namespaces),
+                    .label = input.mount_label},
+                   planned.plan);
   // A /dev that is a volume brings its own nodes, and none may be made in it.
   if (!IsMounted(input.mounts, "/dev")) {
     AddDefaultDevices(planned.plan);

@@ -51,6 +51,7 @@ struct RootInput {
   std::vector<VolumeFacts> volumes;
   // From FindDevices.
   std::vector<HostDevice> devices;
+  std::string mount_label;  // SelinuxLabels::mount.
 };
 
 struct PlannedRoot {

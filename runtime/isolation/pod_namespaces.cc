@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,6 +18,7 @@
 #include "runtime/isolation/oom_score.h"
 #include "runtime/isolation/pid1.h"
 #include "runtime/isolation/pod_layout.h"
+#include "runtime/isolation/selinux.h"
 #include "runtime/isolation/sysctls.h"
 #include "runtime/kernel/file.h"
 #include "runtime/kernel/mount.h"
@@ -120,11 +122,11 @@ absl::StatusOr<UniqueFd> SharedMemory(const plan::PodPlan& plan, std::span<const
   }
   absl::StatusOr<PodSuperuser> owner = SuperuserOf(pod);
   if (!owner.ok()) return owner.status();
-  return NewFilesystem("tmpfs",
-                       {{"mode", "1777"},
-                        {"size", absl::StrCat(plan.shm_size())},
-                        {"uid", absl::StrCat(owner->uid)},
-                        {"gid", absl::StrCat(owner->gid)}},
+  const FilesystemOptions options = {{"mode", "1777"},
+                                     {"size", absl::StrCat(plan.shm_size())},
+                                     {"uid", absl::StrCat(owner->uid)},
+                                     {"gid", absl::StrCat(owner->gid)}};
+  return NewFilesystem("tmpfs", Labelled(options, plan.mount_label()),
                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 }
 
@@ -143,9 +145,10 @@ absl::Status AttachSharedMemory(const plan::PodPlan& plan, std::span<const Uniqu
 
 // A node of the pod's own, in a file system that nothing else is in: it is the standard input of
 // most containers, who can change its mode, owner and attributes through that descriptor.
-absl::StatusOr<UniqueFd> MakeNullDevice() {
-  absl::StatusOr<UniqueFd> tmpfs = NewFilesystem("tmpfs", {{"size", "4k"}, {"mode", "0700"}},
-                                                 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+absl::StatusOr<UniqueFd> MakeNullDevice(const std::string& label) {
+  absl::StatusOr<UniqueFd> tmpfs =
+      NewFilesystem("tmpfs", Labelled({{"size", "4k"}, {"mode", "0700"}}, label),
+                    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
   if (!tmpfs.ok()) return tmpfs;
   // The path that /proc/PID/fd shows.
   constexpr char kNull[] = "dev/null";
@@ -160,11 +163,27 @@ absl::StatusOr<UniqueFd> MakeNullDevice() {
   return null_device;
 }
 
+// All mounts of an IPC namespace's message queues are one file system, which exists before the
+// first of them: too late for an option, so its directory gets the label.
+absl::Status LabelMessageQueues(const plan::PodPlan& plan) {
+  const std::string& label = plan.mount_label();
+  if (label.empty() || !plan.own_ipc_namespace()) return absl::OkStatus();
+  absl::StatusOr<UniqueFd> mqueue = NewFilesystem("mqueue", {}, 0);
+  if (!mqueue.ok()) return mqueue.status();
+  const UniqueFd root(openat(mqueue->get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!root.valid()) return ErrnoStatus(errno, "open the message queues");
+  if (fsetxattr(root.get(), kSelinuxAttribute, label.c_str(), label.size() + 1, 0) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("label the message queues ", label));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status AddPid1(const plan::PodPlan& plan, std::span<const UniqueFd> fds, PodNamespaces& pod) {
   if (!plan.shared_pid_namespace()) return absl::OkStatus();
   absl::StatusOr<CgroupFds> cgroup = PlannedCgroup(plan.pid1_cgroup(), fds);
   if (!cgroup.ok()) return cgroup.status();
-  absl::StatusOr<CloneResult> pid1 = StartPid1(*cgroup, pod.user_namespace.get());
+  absl::StatusOr<CloneResult> pid1 =
+      StartPid1(*cgroup, pod.user_namespace.get(), plan.mount_label());
   if (!pid1.ok()) return pid1.status();
   pod.pid1 = std::move(pid1->pidfd);
   pod.pid1_pid = pid1->pid;
@@ -182,6 +201,7 @@ absl::Status EnterPod(const plan::PodPlan& plan, std::span<const UniqueFd> fds,
   if (!pod.mount_namespace.valid()) return ErrnoStatus(errno, "open the pod's mount namespace");
   if (absl::Status status = EnterNetwork(plan, fds); !status.ok()) return status;
   if (absl::Status status = SetNames(plan, pod.procfs.get()); !status.ok()) return status;
+  if (absl::Status status = LabelMessageQueues(plan); !status.ok()) return status;
   return AttachSharedMemory(plan, fds, pod);
 }
 
@@ -217,7 +237,7 @@ absl::StatusOr<PodNamespaces> SetUpPod(const plan::PodPlan& plan, std::span<cons
   PodNamespaces pod;
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return ErrnoStatus(errno, "PR_SET_DUMPABLE");
   if (absl::Status status = JoinSupervisorCgroup(plan, fds); !status.ok()) return status;
-  absl::StatusOr<UniqueFd> null_device = MakeNullDevice();
+  absl::StatusOr<UniqueFd> null_device = MakeNullDevice(plan.mount_label());
   if (!null_device.ok()) return Annotate(null_device.status(), "make the pod's null device");
   pod.null_device = *std::move(null_device);
   if (absl::Status status = EnterPod(plan, fds, pod); !status.ok()) return status;

@@ -192,7 +192,9 @@ absl::StatusOr<IsolationReport> ReadIsolation(pid_t pid, std::string_view contai
   ReadRequested(process.get(), request, report);
   // EINVAL without an LSM that labels processes: the label stays empty.
   if (absl::StatusOr<std::string> label = ReadFile(process.get(), "attr/current"); label.ok()) {
-    report.lsm_label = std::string(absl::StripSuffix(*label, "\n"));
+    // AppArmor ends it with a newline, SELinux with a NUL.
+    while (!label->empty() && (label->back() == '\n' || label->back() == '\0')) label->pop_back();
+    report.lsm_label = *std::move(label);
   }
   return report;
 }

@@ -28,7 +28,7 @@ absl::StatusOr<std::vector<MountSource>> MountImages(const plan::RootPlan& plan,
   std::vector<MountSource> images;
   for (const plan::Mount& mount : plan.mounts()) {
     if (!mount.has_image()) continue;
-    absl::StatusOr<MountSource> image = MountImage(mount, fds, pod);
+    absl::StatusOr<MountSource> image = MountImage(mount, plan.mount_label(), fds, pod);
     if (!image.ok()) {
       return Annotate(image.status(), absl::StrCat("mount ", mount.destination()));
     }

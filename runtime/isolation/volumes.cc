@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "runtime/isolation/relabel.h"
 #include "runtime/kernel/file.h"
 #include "runtime/kernel/mount.h"
 #include "runtime/kernel/path.h"
@@ -90,12 +91,19 @@ absl::StatusOr<VolumeFacts> FactsOf(const spec::Mount& mount, int source) {
 
 }  // namespace
 
-absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount) {
+absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount, const std::string& label) {
   if (absl::Status status = CheckAbsolute(mount); !status.ok()) return status;
   absl::StatusOr<UniqueFd> source = OpenSource(mount.host_path);
   if (!source.ok()) return source.status();
   absl::StatusOr<VolumeFacts> facts = FactsOf(mount, source->get());
   if (!facts.ok()) return facts.status();
+  if (mount.selinux_relabel && !label.empty()) {
+    const absl::Status relabelled = RelabelTree(source->get(), label);
+    if (!relabelled.ok()) {
+      return Annotate(relabelled,
+                      absl::StrCat("selinux_relabel of host_path \"", mount.host_path, "\""));
+    }
+  }
   absl::StatusOr<UniqueFd> tree = CloneTree(source->get(), "", TreeDepth::kRecursive);
   if (!tree.ok()) return Annotate(tree.status(), mount.host_path);
   return OpenedVolume{.tree = *std::move(tree), .facts = *std::move(facts)};

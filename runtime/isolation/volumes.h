@@ -29,8 +29,9 @@ struct OpenedVolume {
 // Opens the source of a volume, symbolic links followed on the host. A source that does not
 // exist is made as a directory (0755), as the kubelet's peers do. INVALID_ARGUMENT naming
 // host_path: relative; FAILED_PRECONDITION: Bidirectional asks for a source on a shared mount,
-// HostToContainer for one on a shared or slave mount. Runs in the daemon.
-absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount);
+// HostToContainer for one on a shared or slave mount. Where the mount asks for it and `label` is
+// not empty, the source gets this SELinux context first (RelabelTree). Runs in the daemon.
+absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount, const std::string& label = "");
 
 // What OpenVolume would find; makes nothing.
 absl::StatusOr<VolumeFacts> FindVolume(const spec::Mount& mount);

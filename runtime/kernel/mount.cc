@@ -53,6 +53,11 @@ absl::StatusOr<UniqueFd> CloneTree(int directory, const std::string& path, TreeD
   return tree;
 }
 
+FilesystemOptions Labelled(FilesystemOptions options, const std::string& label) {
+  if (!label.empty()) options.emplace_back("context", label);
+  return options;
+}
+
 absl::StatusOr<UniqueFd> NewFilesystem(const std::string& type, const FilesystemOptions& options,
                                        uint64_t attributes) {
   UniqueFd context(fsopen(type.c_str(), FSOPEN_CLOEXEC));

@@ -22,6 +22,9 @@ absl::StatusOr<UniqueFd> CloneTree(int directory, const std::string& path, TreeD
 // fsconfig(2) keys in order; an empty value is a flag.
 using FilesystemOptions = std::vector<std::pair<std::string, std::string>>;
 
+// `options` and, unless it is empty, the SELinux context of all files in the file system.
+FilesystemOptions Labelled(FilesystemOptions options, const std::string& label);
+
 // A detached mount of a new instance of a file system type. `attributes` are MOUNT_ATTR_* bits.
 // An error carries what the kernel logged about it.
 absl::StatusOr<UniqueFd> NewFilesystem(const std::string& type, const FilesystemOptions& options,

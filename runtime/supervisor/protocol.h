@@ -10,7 +10,7 @@ namespace bulkhead::supervisor {
 
 // The versions of proto/supervisor.proto that this build speaks.
 inline constexpr uint32_t kProtocolMin = 1;
-inline constexpr uint32_t kProtocolMax = 5;
+inline constexpr uint32_t kProtocolMax = 6;
 
 // The first with user namespaces.
 inline constexpr uint32_t kProtocolUserNamespaces = 2;
@@ -23,6 +23,9 @@ inline constexpr uint32_t kProtocolLsm = 4;
 
 // The first with seccomp agents.
 inline constexpr uint32_t kProtocolSeccompAgent = 5;
+
+// The first with SELinux.
+inline constexpr uint32_t kProtocolSelinux = 6;
 
 // The newest version in both ranges. FAILED_PRECONDITION when they do not overlap,
 // INVALID_ARGUMENT for a range that is empty.

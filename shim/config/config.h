@@ -71,6 +71,7 @@ struct StreamingConfig {
 struct IsolationConfig {
   bool seccomp_default = false;
   std::string seccomp_agent;
+  bool selinux = true;
   std::vector<std::string> cdi_spec_dirs = {"/etc/cdi", "/var/run/cdi"};
   uint32_t first_host_id = 0x70000000;
   uint32_t host_id_ranges = 1024;

@@ -222,6 +222,10 @@ void AddIsolation(SectionKeys<IsolationConfig> section) {
       "The socket of the program that decides on the calls which a seccomp profile notifies\n"
       "(SCMP_ACT_NOTIFY); none: such profiles are refused.");
   section.Add(
+      "selinux", &IsolationConfig::selinux, ReadBoolean,
+      "Whether containers and their files get SELinux labels on a host that has SELinux with a\n"
+      "policy loaded. If not, selinux_options are passed over there as on other hosts.");
+  section.Add(
       "cdi_spec_dirs", &IsolationConfig::cdi_spec_dirs, ReadPaths,
       "Where vendors' tools describe devices for the Container Device Interface. What is in a\n"
       "later directory takes precedence.");

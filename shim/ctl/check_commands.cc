@@ -142,6 +142,7 @@ absl::StatusOr<CheckFacts> GatherFacts(const config::Config& config) {
   if (!host.ok()) return host.status();
   facts.host = *std::move(host);
   facts.cgroup_driver = config.cgroup.driver;
+  facts.selinux = config.isolation.selinux;
   ProbeFileSystems(config, facts);
   const network::CniSelection network =
       network::SelectCniConfig(config.cni.config_dir, config.cni.plugin_dirs);

@@ -97,6 +97,24 @@ Finding CheckDriver(const CheckFacts& facts) {
   return Ok("cgroup driver", driver);
 }
 
+Finding CheckSelinux(const isolation::SelinuxFacts& host, bool wanted) {
+  constexpr char kSubject[] = "selinux";
+  if (!wanted) {
+    return Warning(kSubject, "containers get no labels",
+                   "set isolation.selinux to true, which needs a policy for containers");
+  }
+  if (!host.problem.empty()) {
+    return Failure(kSubject, host.problem,
+                   "install a policy for containers, such as the package container-selinux, or set "
+                   "isolation.selinux to false");
+  }
+  const std::string types = absl::StrCat(host.process.type, ", ", host.file.type);
+  if (host.enforcing) return Ok(kSubject, "enforcing " + types);
+  return Warning(kSubject, "permissive " + types,
+                 "setenforce 1, and SELINUX=enforcing in /etc/selinux/config: what the policy "
+                 "forbids is logged only");
+}
+
 void CheckSecurity(const CheckFacts& facts, std::vector<Finding>& findings) {
   const isolation::HostFacts& host = facts.host;
   findings.push_back(host.seccomp
@@ -104,7 +122,7 @@ void CheckSecurity(const CheckFacts& facts, std::vector<Finding>& findings) {
                          : Failure("seccomp", "none", "use a kernel with CONFIG_SECCOMP_FILTER"));
   std::vector<std::string> modules;
   if (host.apparmor) modules.push_back("apparmor");
-  if (host.selinux) modules.push_back("selinux");
+  if (host.selinux.has_value()) modules.push_back("selinux");
   findings.push_back(
       Ok("security modules", modules.empty() ? "none" : absl::StrJoin(modules, " ")));
   if (host.apparmor) {
@@ -114,6 +132,7 @@ void CheckSecurity(const CheckFacts& facts, std::vector<Finding>& findings) {
                                      "install the package apparmor: the default profile cannot be "
                                      "loaded, and containers that need it are refused"));
   }
+  if (host.selinux.has_value()) findings.push_back(CheckSelinux(*host.selinux, facts.selinux));
   if (host.sys_resource) {
     findings.push_back(Ok("capabilities", "with CAP_SYS_RESOURCE"));
   } else {

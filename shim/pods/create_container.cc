@@ -52,9 +52,10 @@ class Service::ContainerMaking {
     using Step = absl::Status (ContainerMaking::*)();
     constexpr Step kSteps[] = {
         &ContainerMaking::FindVolumeImages, &ContainerMaking::FindTarget,
-        &ContainerMaking::RecordIntent,     &ContainerMaking::LeaseLayers,
-        &ContainerMaking::MakeDirectories,  &ContainerMaking::ReserveExit,
-        &ContainerMaking::MakeCgroup,       &ContainerMaking::Launch,
+        &ContainerMaking::FindLabels,       &ContainerMaking::RecordIntent,
+        &ContainerMaking::LeaseLayers,      &ContainerMaking::MakeDirectories,
+        &ContainerMaking::ReserveExit,      &ContainerMaking::MakeCgroup,
+        &ContainerMaking::Launch,
     };
     absl::Status status = FindImage();
     for (const Step step : kSteps) {
@@ -121,6 +122,25 @@ class Service::ContainerMaking {
                        namespaces.target_id, "\" is no running container of this sandbox"));
     }
     target_pid_ = target->second->pid;
+    return absl::OkStatus();
+  }
+
+  absl::Status FindLabels() {
+    const isolation::SelinuxFacts* facts = service_.host_->Selinux();
+    if (facts == nullptr) return absl::OkStatus();
+    const PodRecord pod = RecordOf(pod_);
+    if (pod.selinux.mount.empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("sandbox ", pod.id, " was made without SELinux, so it takes no container"));
+    }
+    const isolation::SelinuxLabels labels =
+        isolation::PlanSelinux(spec_.security, pod.spec.security, *facts, pod.selinux);
+    for (const std::string& label : {labels.process, labels.mount}) {
+      const absl::Status known = service_.host_->CheckSelinuxContext(label);
+      if (!known.ok()) return Annotate(known, "config.linux.security_context.selinux_options");
+    }
+    const std::lock_guard lock(pod_.mutex);
+    container_.record.selinux = labels;
     return absl::OkStatus();
   }
 

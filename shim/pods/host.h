@@ -156,6 +156,11 @@ class Host {
   // Ends a supervisor without a connection to it. OK when there is none.
   virtual absl::Status KillSupervisor(const std::string& directory, absl::Time deadline) = 0;
 
+  // What SELinux's policy says of containers; null where there is none.
+  virtual const isolation::SelinuxFacts* Selinux() const = 0;
+  // INVALID_ARGUMENT when the policy has no such context.
+  virtual absl::Status CheckSelinuxContext(const std::string& label) = 0;
+
   // A user namespace for a pod, and what it owns.
   virtual absl::StatusOr<isolation::OwnedNamespaces> CreateUserNamespace(
       const spec::UserNamespace& asked) = 0;

@@ -34,7 +34,9 @@ isolation::PodFiles FilesOf(const ContainerLaunch& launch) {
 // An image volume has nothing to open: its layers go along with the plan as the root's do.
 absl::StatusOr<isolation::OpenedVolume> OpenOne(const spec::Mount& mount,
                                                 const ContainerLaunch& launch) {
-  if (mount.image.empty()) return isolation::OpenVolume(mount);
+  if (mount.image.empty()) {
+    return isolation::OpenVolume(mount, launch.container.selinux.mount);
+  }
   const auto layers = launch.volume_layers.find(mount.image);
   if (layers == launch.volume_layers.end()) {
     return absl::InternalError(absl::StrCat("no layers were leased of image ", mount.image));
@@ -71,6 +73,8 @@ absl::StatusOr<SupervisorConnection::MadeRoot> SupervisorConnection::PrepareRoot
   if (!launch.volume_layers.empty() && protocol_ < supervisor::kProtocolImageVolumes) {
     return absl::FailedPreconditionError("the supervisor is of a version without image volumes");
   }
+  const absl::Status known = CheckSelinux(launch.container.selinux.mount);
+  if (!known.ok()) return known;
   absl::StatusOr<Volumes> volumes =
       OpenVolumes(isolation::ContainerMounts(launch.container.spec, FilesOf(launch)), launch);
   if (!volumes.ok()) return volumes.status();
@@ -86,7 +90,8 @@ absl::StatusOr<SupervisorConnection::MadeRoot> SupervisorConnection::PrepareRoot
                            .writable = launch.writable,
                            .mounts = std::move(volumes->mounts),
                            .volumes = std::move(volumes->facts),
-                           .devices = *std::move(devices)});
+                           .devices = *std::move(devices),
+                           .mount_label = launch.container.selinux.mount});
   if (!planned.ok()) return planned.status();
   auto fds = isolation::OpenDescriptors(planned->descriptors, std::move(volumes->opened), {});
   if (!fds.ok()) return fds.status();

@@ -37,6 +37,7 @@ isolation::LaunchPlanInput PlanContext::LaunchInput(const PodRecord& pod,
           .image = container.image_config,
           .host = facts,
           .seccomp = *seccomp,
+          .selinux = container.selinux,
           .user = container.user};
 }
 
@@ -50,7 +51,9 @@ absl::StatusOr<StartedExec> SupervisorConnection::Exec(ExecStart start) {
   }
   const absl::Status loaded = context_.apparmor->Require(start.container.apparmor_profile);
   if (!loaded.ok()) return loaded;
-  input.kept_lsm.emplace().set_apparmor_profile(start.container.apparmor_profile);
+  plan::LsmPlan& lsm = input.kept_lsm.emplace();
+  lsm.set_apparmor_profile(start.container.apparmor_profile);
+  lsm.set_selinux_label(start.container.selinux.process);
   const std::string& cgroup = start.container.cgroup;
   absl::StatusOr<isolation::PlannedExec> planned = isolation::PlanExec(
       {.container = input,

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/isolation/apparmor.h"
 #include "runtime/isolation/devices.h"
+#include "runtime/isolation/selinux_policy.h"
 #include "runtime/isolation/systemd_bus.h"
 #include "runtime/isolation/systemd_cgroup.h"
 #include "runtime/kernel/file.h"
@@ -100,6 +101,16 @@ std::vector<pid_t> RunningSupervisors(const std::string& pods_directory) {
   return pids;
 }
 
+// Where the files below a container's root are. Without the labels the policy keeps containers
+// from their programs, which their starts tell.
+void LabelStores(const config::Config& config) {
+  const std::string containers = config.daemon.data_dir + "/containers";
+  absl::Status labelled = MakeDirectories(containers, 0711);
+  labelled.Update(isolation::LabelStore(containers));
+  labelled.Update(isolation::LabelStore(config::ImageDir(config)));
+  LOG_IF(WARNING, !labelled.ok()) << Event("images have no SELinux label").With("error", labelled);
+}
+
 // The manager that the configuration asks for.
 absl::StatusOr<std::unique_ptr<isolation::CgroupManager>> CgroupsFor(
     const config::CgroupConfig& config, const isolation::HostFacts& facts,
@@ -146,6 +157,11 @@ absl::StatusOr<std::unique_ptr<LinuxHost>> LinuxHost::Open(const config::Config&
   absl::StatusOr<isolation::HostFacts> facts = isolation::ProbeHost();
   if (!facts.ok()) return Annotate(facts.status(), "probe the host");
   context.facts = *std::move(facts);
+  if (!config.isolation.selinux) context.facts.selinux.reset();
+  // Pods are refused then, each with the reason.
+  LOG_IF(WARNING, context.facts.selinux && !context.facts.selinux->problem.empty())
+      << Event("no SELinux labels for containers").With("reason", context.facts.selinux->problem);
+  if (context.facts.selinux) LabelStores(config);
   auto image = supervisor::SupervisorImage::Load(
       config.daemon.supervisor, RunningSupervisors(config.daemon.state_dir + "/pods"));
   if (!image.ok()) return Annotate(image.status(), "load the supervisor's program");
@@ -224,6 +240,14 @@ absl::Status LinuxHost::KillSupervisor(const std::string& directory, absl::Time 
 
 std::string LinuxHost::NetnsPath(const std::string& pod_id) const {
   return absl::StrCat(netns_directory_, "/bulkhead-", pod_id);
+}
+
+const isolation::SelinuxFacts* LinuxHost::Selinux() const {
+  return context_.facts.selinux.has_value() ? &*context_.facts.selinux : nullptr;
+}
+
+absl::Status LinuxHost::CheckSelinuxContext(const std::string& label) {
+  return isolation::CheckSelinuxContext(label);
 }
 
 absl::StatusOr<isolation::OwnedNamespaces> LinuxHost::CreateUserNamespace(

@@ -29,6 +29,8 @@ class LinuxHost : public Host {
   absl::Status KillSupervisor(const std::string& directory, absl::Time deadline) override;
 
   std::string NetnsPath(const std::string& pod_id) const override;
+  const isolation::SelinuxFacts* Selinux() const override;
+  absl::Status CheckSelinuxContext(const std::string& label) override;
   absl::StatusOr<isolation::OwnedNamespaces> CreateUserNamespace(
       const spec::UserNamespace& asked) override;
   absl::Status CreateNetns(const std::string& pod_id, int network) override;

@@ -1,6 +1,7 @@
 #include "shim/pods/pod_files.h"
 
 #include <sys/utsname.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "runtime/isolation/id_map.h"
+#include "runtime/isolation/selinux.h"
 #include "runtime/kernel/status.h"
 #include "shim/pods/files.h"
 
@@ -32,8 +34,12 @@ absl::StatusOr<std::string> HostFile(const std::string& path) {
 }
 
 absl::Status WriteOwned(const std::string& path, const std::string& content,
-                        const spec::UserNamespace* space) {
+                        const spec::UserNamespace* space, const std::string& label) {
   if (absl::Status status = WriteFile(path, content, kMode); !status.ok()) return status;
+  if (!label.empty() && lsetxattr(path.c_str(), isolation::kSelinuxAttribute, label.c_str(),
+                                  label.size() + 1, 0) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("label ", path, " ", label));
+  }
   if (space == nullptr) return absl::OkStatus();
   const absl::StatusOr<uint32_t> uid = isolation::HostId(space->uids, 0);
   const absl::StatusOr<uint32_t> gid = isolation::HostId(space->gids, 0);
@@ -66,7 +72,7 @@ std::string Hosts(const std::string& hostname, const std::vector<std::string>& i
 }
 
 absl::Status WritePodFiles(const spec::PodSpec& spec, const std::vector<std::string>& ips,
-                           const std::string& directory) {
+                           const std::string& label, const std::string& directory) {
   const std::string hostname = spec.hostname.empty() ? HostName() : spec.hostname;
   const bool host_network = spec.security.namespaces.network == spec::NamespaceMode::kNode;
   const absl::StatusOr<std::string> resolv_conf =
@@ -76,9 +82,9 @@ absl::Status WritePodFiles(const spec::PodSpec& spec, const std::vector<std::str
       host_network ? HostFile("/etc/hosts") : Hosts(hostname, ips);
   if (!hosts.ok()) return hosts.status();
   const spec::UserNamespace* space = spec::OwnUserNamespace(spec.security.namespaces);
-  absl::Status status = WriteOwned(directory + "/resolv.conf", *resolv_conf, space);
-  status.Update(WriteOwned(directory + "/hostname", hostname + "\n", space));
-  status.Update(WriteOwned(directory + "/hosts", *hosts, space));
+  absl::Status status = WriteOwned(directory + "/resolv.conf", *resolv_conf, space, label);
+  status.Update(WriteOwned(directory + "/hostname", hostname + "\n", space, label));
+  status.Update(WriteOwned(directory + "/hosts", *hosts, space, label));
   return status;
 }
 

@@ -18,8 +18,9 @@ std::string Hosts(const std::string& hostname, const std::vector<std::string>& i
 // Writes the three into `directory`. Without a DNS configuration the pod gets the host's
 // resolv.conf; on the host's network it gets the host's hosts. They belong to the containers'
 // superuser: not every kernel has ID-mapped mounts of the tmpfs that they lie on.
+// `label` is their SELinux context; empty: none is set.
 absl::Status WritePodFiles(const spec::PodSpec& spec, const std::vector<std::string>& ips,
-                           const std::string& directory);
+                           const std::string& label, const std::string& directory);
 
 }  // namespace bulkhead::pods
 

@@ -26,6 +26,8 @@ NLOHMANN_JSON_SERIALIZE_ENUM(ContainerPhase, {{ContainerPhase::kMaking, "making"
 namespace bulkhead::isolation {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ResolvedUser, uid, gid, groups, home)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SelinuxLabels, process, mount)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PodSelinux, level, mount)
 
 }  // namespace bulkhead::isolation
 
@@ -80,7 +82,8 @@ json ContainerToJson(const ContainerRecord& record) {
               {"stop_signal", record.stop_signal},
               {"cgroup", record.cgroup},
               {"seccomp_kept", record.seccomp_kept},
-              {"apparmor_profile", record.apparmor_profile}};
+              {"apparmor_profile", record.apparmor_profile},
+              {"selinux", record.selinux}};
 }
 
 absl::StatusOr<ContainerRecord> ContainerFromJson(const json& from) {
@@ -112,6 +115,7 @@ absl::StatusOr<ContainerRecord> ContainerFromJson(const json& from) {
   record.volume_images = from.value("volume_images", record.volume_images);
   record.seccomp_kept = from.value("seccomp_kept", false);
   record.apparmor_profile = from.value("apparmor_profile", "");
+  record.selinux = from.value("selinux", record.selinux);
   return record;
 }
 
@@ -138,6 +142,7 @@ absl::StatusOr<PodRecord> PodFromJson(const json& from) {
   from.at("cgroup").get_to(record.cgroup);
   from.at("made_cgroups").get_to(record.made_cgroups);
   from.at("reason").get_to(record.reason);
+  record.selinux = from.value("selinux", record.selinux);
   return record;
 }
 
@@ -177,6 +182,7 @@ json ToJson(const PodFile& file) {
           {"cgroup", file.pod.cgroup},
           {"made_cgroups", file.pod.made_cgroups},
           {"reason", file.pod.reason},
+          {"selinux", file.pod.selinux},
           {"containers", json::array()}};
   for (const ContainerRecord& container : file.containers) {
     to["containers"].push_back(ContainerToJson(container));

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "nlohmann/json.hpp"
 #include "runtime/isolation/resolve.h"
+#include "runtime/isolation/selinux.h"
 #include "runtime/spec/container.h"
 #include "runtime/spec/image_config.h"
 #include "runtime/spec/pod.h"
@@ -52,6 +53,8 @@ struct ContainerRecord {
   bool seccomp_kept = false;
   // That it was launched with, for its execs; empty: none.
   std::string apparmor_profile;
+  // Of SELinux; the process has the first, for its execs too. Empty: none.
+  isolation::SelinuxLabels selinux;
 };
 
 struct PodRecord {
@@ -70,7 +73,8 @@ struct PodRecord {
   // Cgroups above the containers' that did not exist before this pod, or that another of our
   // pods made: whoever leaves last removes them. Outermost first.
   std::vector<std::string> made_cgroups;
-  std::string reason;  // Of kNotReady.
+  std::string reason;             // Of kNotReady.
+  isolation::PodSelinux selinux;  // Empty: the pod was made without SELinux.
 };
 
 struct PodFile {

@@ -56,6 +56,8 @@ class Service::Recovery {
     if (!file.ok()) {
       // Nothing is known for certain, so nothing is touched.
       unreadable_ = true;
+      service_.selinux_levels_.Close("the SELinux level of sandbox " + id +
+                                     " is not known: its record cannot be read");
       service_.host_ids_.Close("the user namespace's ids of sandbox " + id +
                                " are not known: its record cannot be read");
       Report(id, "read a pod's record", file.status());
@@ -69,6 +71,7 @@ class Service::Recovery {
     if (const spec::UserNamespace* own = spec::OwnUserNamespace(namespaces)) {
       service_.host_ids_.Keep(pod->record.id, *own);
     }
+    service_.selinux_levels_.Keep(pod->record.id, pod->record.selinux.level);
     found_.push_back({std::move(pod), std::move(file->containers), absl::OkStatus()});
   }
 

@@ -155,7 +155,8 @@ class Service::SandboxMaking {
   }
 
   absl::Status WriteFiles() {
-    return WritePodFiles(record_.spec, RecordOf(*pod_).ips, service_.DirectoryOf(*pod_));
+    return WritePodFiles(record_.spec, RecordOf(*pod_).ips, record_.selinux.mount,
+                         service_.DirectoryOf(*pod_));
   }
 
   Service& service_;
@@ -203,8 +204,36 @@ absl::Status Service::GiveHostIds(Pod& pod) {
   return absl::OkStatus();
 }
 
+absl::Status Service::GiveLabel(Pod& pod) {
+  const isolation::SelinuxFacts* facts = host_->Selinux();
+  if (facts == nullptr) return absl::OkStatus();
+  if (!facts->problem.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat("SELinux: ", facts->problem));
+  }
+  const spec::SecurityContext& security = pod.record.spec.security;
+  std::string level = security.selinux.has_value() ? security.selinux->level : "";
+  if (!level.empty()) {
+    selinux_levels_.Keep(pod.record.id, level);
+  } else if (!facts->process.level.empty()) {
+    absl::StatusOr<std::string> taken = selinux_levels_.Take(pod.record.id);
+    if (!taken.ok()) return taken.status();
+    level = *std::move(taken);
+  }
+  const isolation::PodSelinux given = isolation::PlanPodSelinux(security, *facts, level);
+  // Also of the process that a container would have which asks for nothing more.
+  const isolation::SelinuxLabels labels = isolation::PlanSelinux({}, security, *facts, given);
+  for (const std::string& label : {given.mount, labels.process}) {
+    const absl::Status known = host_->CheckSelinuxContext(label);
+    if (!known.ok()) return Annotate(known, "config.linux.security_context.selinux_options");
+  }
+  const std::lock_guard lock(pod.mutex);
+  pod.record.selinux = given;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::string> Service::MakePod(const std::shared_ptr<Pod>& pod) {
   absl::Status status = GiveHostIds(*pod);
+  if (status.ok()) status = GiveLabel(*pod);
   if (status.ok()) status = SandboxMaking(*this, pod).Run();
   if (status.ok()) {
     std::unique_lock lock(pod->mutex);

@@ -20,6 +20,7 @@
 #include "shim/pods/registry.h"
 #include "shim/policy/host_ids.h"
 #include "shim/policy/profile.h"
+#include "shim/policy/selinux_levels.h"
 
 namespace bulkhead::pods {
 
@@ -102,6 +103,8 @@ class Service : public PodService {
   class SandboxMaking;  // run_pod_sandbox.cc
   // Gives a user namespace that has no maps its ids, before anything is made of it.
   absl::Status GiveHostIds(Pod& pod);
+  // Gives it an SELinux level of its own, or the one it asks for, where the host has SELinux.
+  absl::Status GiveLabel(Pod& pod);
   class ContainerMaking;  // create_container.cc
   // Of the sandbox's handler. FAILED_PRECONDITION when the configuration has it no more.
   absl::StatusOr<policy::Profile> ProfileOf(const spec::PodSpec& pod) const;
@@ -243,6 +246,7 @@ class Service : public PodService {
   const RecordStore records_;
   CgroupClaims cgroups_;
   policy::HostIds host_ids_;
+  policy::SelinuxLevels selinux_levels_;
   // Commands can outlive the service in their clients' hands.
   const std::shared_ptr<ExecLeaves> leaves_;
   Registry registry_;

@@ -67,7 +67,12 @@ absl::Status SupervisorConnection::CheckKnown(const plan::LsmPlan& lsm,
   if (seccomp.has_listener() && protocol_ < supervisor::kProtocolSeccompAgent) {
     return absl::FailedPreconditionError("the supervisor is of a version without seccomp agents");
   }
-  return absl::OkStatus();
+  return CheckSelinux(lsm.selinux_label());
+}
+
+absl::Status SupervisorConnection::CheckSelinux(const std::string& label) const {
+  if (label.empty() || protocol_ >= supervisor::kProtocolSelinux) return absl::OkStatus();
+  return absl::FailedPreconditionError("the supervisor is of a version without SELinux");
 }
 
 absl::StatusOr<int32_t> SupervisorConnection::SetUp(PodSetup setup) {
@@ -75,9 +80,11 @@ absl::StatusOr<int32_t> SupervisorConnection::SetUp(PodSetup setup) {
   if (user_namespace && protocol_ < supervisor::kProtocolUserNamespaces) {
     return absl::FailedPreconditionError("the supervisor is of a version without user namespaces");
   }
+  if (absl::Status known = CheckSelinux(setup.pod.selinux.mount); !known.ok()) return known;
   isolation::PodInput input{.spec = setup.pod.spec,
                             .host = context_.facts,
-                            .network_namespace = setup.pod.network_namespace};
+                            .network_namespace = setup.pod.network_namespace,
+                            .mount_label = setup.pod.selinux.mount};
   if (!setup.pid1_cgroup.empty()) {
     input.pid1_cgroup = context_.cgroups->JoinPaths(setup.pid1_cgroup);
   }

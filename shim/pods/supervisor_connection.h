@@ -70,6 +70,8 @@ class SupervisorConnection : public PodSupervisor {
   absl::StatusOr<MadeRoot> PrepareRoot(const ContainerLaunch& launch);
   // OK when the supervisor knows what a plan asks of the security modules and of an agent.
   absl::Status CheckKnown(const plan::LsmPlan& lsm, const plan::SeccompPlan& seccomp) const;
+  // The same for a label of SELinux's, of a process or of files.
+  absl::Status CheckSelinux(const std::string& label) const;
   static absl::Status SignalExec(const std::weak_ptr<supervisor::SupervisorClient>& client,
                                  uint64_t id, int signal, std::chrono::milliseconds timeout);
   absl::StatusOr<supervisor::HelloReply> Hello(std::chrono::milliseconds timeout);

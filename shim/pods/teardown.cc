@@ -16,6 +16,7 @@ absl::Status Service::TearDownPod(Pod& pod) {
   // The record goes last: while it is there, a restart tries again.
   if (first.ok()) first.Update(RemoveRecord(pod));
   if (first.ok()) host_ids_.Release(record.id);
+  if (first.ok()) selinux_levels_.Release(record.id);
   return first;
 }
 

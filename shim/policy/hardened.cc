@@ -1,6 +1,7 @@
 #include "shim/policy/hardened.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +40,10 @@ constexpr const char* kMaskedPaths[] = {"/proc/acpi",
 constexpr const char* kReadonlyPaths[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
                                           "/proc/sysrq-trigger"};
 
+// The types that Kubernetes' Pod Security Standards let every pod ask for, but for that of
+// container engines, which may more.
+constexpr const char* kSelinuxTypes[] = {"", "container_t", "container_init_t", "container_kvm_t"};
+
 absl::Status Refused(const Profile& profile, absl::string_view field, absl::string_view value) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", value,
                                                  " is refused by the handler \"", profile.handler,
@@ -64,6 +69,18 @@ absl::Status CheckPodNamespaces(const Profile& profile, const spec::NamespaceOpt
   return absl::OkStatus();
 }
 
+absl::Status CheckSelinux(const Profile& profile,
+                          const std::optional<spec::SelinuxOptions>& asked) {
+  if (!asked.has_value()) return absl::OkStatus();
+  const auto refused = [&](const char* part, const std::string& value) {
+    return RefusedOf(profile, absl::StrCat("selinux_options.", part),
+                     absl::StrCat("\"", value, "\""));
+  };
+  if (!asked->user.empty()) return refused("user", asked->user);
+  if (!asked->role.empty()) return refused("role", asked->role);
+  return Holds(kSelinuxTypes, asked->type) ? absl::OkStatus() : refused("type", asked->type);
+}
+
 absl::Status CheckContainer(const Profile& profile, const spec::ContainerSpec& container) {
   const spec::SecurityContext& security = container.security;
   if (security.privileged) return RefusedOf(profile, "privileged", "true");
@@ -79,6 +96,7 @@ absl::Status CheckContainer(const Profile& profile, const spec::ContainerSpec& c
   if (security.apparmor.type == Type::kUnconfined) {
     return RefusedOf(profile, "apparmor.profile_type", "Unconfined");
   }
+  if (absl::Status s = CheckSelinux(profile, security.selinux); !s.ok()) return s;
   for (size_t i = 0; i < container.mounts.size(); ++i) {
     if (container.mounts[i].propagation != spec::MountPropagation::kBidirectional) continue;
     return Refused(profile, absl::StrCat("config.mounts[", i, "].propagation"), "BIDIRECTIONAL");
@@ -127,6 +145,7 @@ absl::StatusOr<spec::PodSpec> Harden(const Profile& profile, spec::PodSpec pod) 
   if (security.privileged) return RefusedOf(profile, "privileged", "true");
   absl::Status status = CheckPodNamespaces(profile, security.namespaces);
   if (!status.ok()) return status;
+  if (status = CheckSelinux(profile, security.selinux); !status.ok()) return status;
   // The kubelet says NODE for a pod that asks for none.
   if (spec::OwnUserNamespace(security.namespaces) == nullptr) {
     security.namespaces.user = spec::UserNamespace{.mode = NamespaceMode::kPod};

@@ -1,6 +1,7 @@
 #!/bin/bash
-# image.sh 6.1|6.12: makes a bootable Debian 12 root with the asked kernel, once, and prints
-# the folder that holds it: vmlinuz, initrd and root.img.
+# image.sh 6.1|6.12 [apparmor|selinux]: makes a bootable Debian 12 root with the asked kernel, once,
+# and prints the folder that holds it: vmlinuz, initrd and root.img. With selinux the root has a
+# policy, with the module for containers, and its files have labels.
 #
 # 6.1 is Debian 12's own cloud kernel; 6.12 is Debian 13's under the same root, so that one
 # build of the test programs runs on both. The folder's name is a digest of what goes in, so
@@ -10,19 +11,29 @@ PATH=$PATH:/usr/sbin:/sbin
 
 here=$(cd "$(dirname "$0")" && pwd)
 repo=$(cd "$here/../.." && pwd)
-kernel=${1:?usage: image.sh 6.1|6.12}
+kernel=${1:?usage: image.sh 6.1|6.12 [apparmor|selinux]} lsm=${2:-apparmor}
 case $kernel in
   6.1) suite=bookworm ;;
   6.12) suite=trixie ;;
   *) echo "image.sh: no kernel $kernel: 6.1 and 6.12 are known" >&2; exit 2 ;;
 esac
+case $lsm in
+  apparmor) uses=(guest) ;;
+  selinux) uses=(guest selinux) ;;
+  *) echo "image.sh: no security module $lsm: apparmor and selinux are known" >&2; exit 2 ;;
+esac
 cache=${BULKHEAD_VM_CACHE:-${XDG_CACHE_HOME:-/var/cache}/bulkhead-vm}
 mirror=${BULKHEAD_VM_MIRROR:-http://deb.debian.org/debian}
-packages=$("$repo/deploy/packages.sh" list guest | LC_ALL=C sort)
+packages=$("$repo/deploy/packages.sh" list "${uses[@]}" | LC_ALL=C sort)
 
 digest() { sha256sum | cut -c1-16; }
-root_key=$( (echo "$packages"; echo "$mirror"; sed -n '/^make_root/,/^}/p' "$0") | digest)
-image_key=$( (echo "$root_key $kernel"; cat "$0" "$here"/guest/*) | digest)
+root_key=$( (
+  echo "$packages"
+  echo "$mirror"
+  sed -n '/^make_root/,/^}/p' "$0"
+  if [ "$lsm" = selinux ]; then sed -n '/^add_policy/,/^}/p' "$0" | cat - "$here/guest/bulkhead-vm.cil"; fi
+) | digest)
+image_key=$( (echo "$root_key $kernel $lsm"; cat "$0" "$here"/guest/*) | digest)
 
 say() { echo "vm: $*" >&2; }
 
@@ -37,6 +48,23 @@ make_root() {
   # Nothing runs in the guest but what a test starts.
   rm -f "$1"/etc/systemd/system/*.wants/{nginx,redis-server,docker-registry,apt-daily*,dpkg-db*}*
   rm -f "$1"/etc/systemd/system/{timers,getty}.target.wants/* "$1"/etc/systemd/system/redis.service
+}
+
+# add_policy ROOT: the policy's module for containers, compiled from the policy's sources; what lets the
+# test's commands start containers, which it grants to its own engines only.
+add_policy() {
+  local debs=$work/debs module=$1/root/container policy=default
+  mkdir -p "$debs" "$module"
+  (cd "$debs" && apt-get -qq -o APT::Sandbox::User=root download selinux-policy-dev selinux-policy-src >&2)
+  dpkg-deb --fsys-tarfile "$debs"/selinux-policy-dev_*.deb | tar -C "$1" -xf - ./usr/share/selinux/devel
+  dpkg-deb --fsys-tarfile "$debs"/selinux-policy-src_*.deb |
+    tar -xOf - ./usr/src/selinux-policy-src.tar.zst | zstd -dc |
+    tar -C "$module" --strip-components=4 -xf - --wildcards '*/services/container.te' '*/services/container.fc'
+  cp "$here/guest/bulkhead-vm.cil" "$module"
+  chroot "$1" make -s -C /root/container -f /usr/share/selinux/devel/Makefile container.pp >&2
+  chroot "$1" semodule -n -s $policy -i /root/container/container.pp /root/container/bulkhead-vm.cil >&2
+  rm -r "$module" "$1/usr/share/selinux/devel"
+  sed -i 's/^SELINUX=.*/SELINUX=enforcing/' "$1/etc/selinux/config"
 }
 
 # get_kernel FOLDER: unpacks the suite's cloud kernel, from an apt of its own, so that the
@@ -92,6 +120,11 @@ make_image() {
   install -m 644 "$here/guest/bulkhead-vm.service" "$root/etc/systemd/system/"
   ln -sf ../bulkhead-vm.service "$root/etc/systemd/system/multi-user.target.wants/"
   ln -sf /lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
+  if [ "$lsm" = selinux ]; then
+    # It sets labels by way of /proc, which is there as long as it runs.
+    unshare --mount sh -ec 'mount -t proc proc "$1/proc"
+      chroot "$1" setfiles -F -e /proc /etc/selinux/default/contexts/files/file_contexts /' - "$root" >&2
+  fi
   make_initrd "$root" "$version" "$1/initrd"
   cp "$work/kernel/boot/vmlinuz-$version" "$1/vmlinuz"
   # Sparse: four gigabytes is what tests may fill, not what the file takes.
@@ -114,6 +147,7 @@ if [ ! -d "$image" ]; then
   if [ ! -d "$cache/root-$root_key" ]; then
     say "making a Debian 12 root in $cache (once, about a minute)"
     make_root "$work/new-root"
+    if [ "$lsm" = selinux ]; then add_policy "$work/new-root"; fi
     mv "$work/new-root" "$cache/root-$root_key"
   fi
   if [ ! -d "$image" ]; then

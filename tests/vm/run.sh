@@ -1,11 +1,13 @@
 #!/bin/bash
-# run.sh [--kernel 6.1|6.12] [--timeout S] [--build DIR] [--add FILE]... [--reboot] [--] COMMAND...
+# run.sh [--kernel 6.1|6.12] [--lsm apparmor|selinux] [--timeout S] [--build DIR] [--add FILE]...
+#        [--reboot] [--] COMMAND...
 #
-# Runs COMMAND in a virtual machine with systemd, cgroup v2 and the asked Debian kernel, as
-# root, without network, in a copy of this tree at the same path. The copy has the files of
-# the repository and the programs of one build folder (--build, build/dev by default); --add
-# puts another file or folder there, at its own absolute path. The command's output comes back while
-# it runs, its exit status at the end. When it prints test results, the last line counts them.
+# Runs COMMAND in a virtual machine with systemd, cgroup v2, the asked Debian kernel and security
+# module (AppArmor; SELinux enforces a policy), as root, without network, in a copy of this tree at
+# the same path. The copy has the files of the repository and the programs of one build folder
+# (--build, build/dev by default); --add puts another file or folder there, at its own absolute path.
+# The command's output comes back while it runs, its exit status at the end. When it prints test
+# results, the last line counts them.
 #
 # With --reboot the guest may reboot: its root disk stays as it was, and COMMAND is run again.
 #
@@ -17,12 +19,13 @@ PATH=$PATH:/usr/sbin:/sbin
 
 here=$(cd "$(dirname "$0")" && pwd)
 repo=$(cd "$here/../.." && pwd)
-kernel=6.1 limit=900 build=build/dev add=() reboot=(-no-reboot)
+kernel=6.1 lsm=apparmor limit=900 build=build/dev add=() reboot=(-no-reboot)
 
 usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | head -n -1; }
 while [ $# -gt 0 ]; do
   case $1 in
     --kernel) kernel=$2; shift 2 ;;
+    --lsm) lsm=$2; shift 2 ;;
     --timeout) limit=$2; shift 2 ;;
     --build) build=$2; shift 2 ;;
     --add) add+=("$(realpath "$2")"); shift 2 ;;
@@ -43,7 +46,7 @@ if ! command -v qemu-system-x86_64 >/dev/null; then
   exit 2
 fi
 
-image=$("$here/image.sh" "$kernel")
+image=$("$here/image.sh" "$kernel" "$lsm")
 work=$(mktemp -d "${TMPDIR:-/tmp}/bulkhead-vm.XXXXXX")
 qemu=
 clean_up() {
@@ -88,7 +91,7 @@ boot() {
   qemu-system-x86_64 -accel tcg,thread=multi -cpu max,-cx16 -m 2048 -smp 2 -machine q35 \
     -display none -nodefaults "${reboot[@]}" -nic none \
     -kernel "$image/vmlinuz" -initrd "$image/initrd" \
-    -append "console=ttyS0 rw panic=-1 apparmor=1 security=apparmor systemd.getty_auto=0" \
+    -append "console=ttyS0 rw panic=-1 $lsm=1 security=$lsm systemd.getty_auto=0" \
     -drive "file=$image/root.img,format=raw,if=virtio,snapshot=on" \
     -drive "file=$work/payload.img,format=raw,if=virtio,cache=unsafe" \
     -serial "file:$work/console" -device virtio-rng-pci -device virtio-serial-pci \

@@ -4,6 +4,7 @@
 #
 #   kernel              the kernel tests, those of pods with both cgroup drivers; the Debian
 #                       package; the systemd unit with a first pod
+#   selinux             what needs SELinux; in a guest that has it (run.sh --lsm selinux)
 #   cgroupfs, systemd   the conformance and fault tests with this cgroup driver
 set -uo pipefail
 build=$1 archive=$2 package=$3 runner=$4 part=$5
@@ -28,8 +29,13 @@ kernel() {
   suite service tests/vm/first-pod.sh "$build" "$archive"
 }
 
+selinux() {
+  suite selinux "$runner" "$build/tests/kernel/kernel_pods_test" --gtest_filter='Selinux.*'
+}
+
 case $part in
   kernel) kernel ;;
+  selinux) selinux ;;
   cgroupfs | systemd)
     export BULKHEAD_TEST_CGROUP_DRIVER=$part
     suite "conformance-$part" "$runner" "$build/tests/conformance/suite/bulkhead-conformance"

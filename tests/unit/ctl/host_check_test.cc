@@ -69,6 +69,22 @@ TEST(CheckHost, RefusesKernelsOlderThanThoseTested) {
   }
 }
 
+TEST(CheckHost, TellsWhetherSelinuxLabelsContainers) {
+  CheckFacts facts = FitHost();
+  facts.host.selinux = {.enforcing = true,
+                        .process = {"system_u", "system_r", "container_t", "s0"},
+                        .file = {"system_u", "object_r", "container_file_t", "s0"}};
+  EXPECT_EQ(Of(facts, "selinux").fitness, Fitness::kOk);
+  EXPECT_EQ(Of(facts, "selinux").found, "enforcing container_t, container_file_t");
+  facts.host.selinux->enforcing = false;
+  ExpectWarning(facts, "selinux");
+  facts.host.selinux->problem = "the policy has no container_t";
+  ExpectFailure(facts, "selinux");
+  EXPECT_THAT(Of(facts, "selinux").found, HasSubstr("container_t"));
+  facts.selinux = false;
+  ExpectWarning(facts, "selinux");
+}
+
 TEST(CheckHost, TellsWhoElseHasTheIdsOfHardenedPods) {
   for (const char* line : {"kubelet:1879048192:65536", "alice:1000000:4000000000"}) {
     CheckFacts facts = FitHost();

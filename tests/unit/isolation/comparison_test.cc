@@ -170,6 +170,15 @@ TEST_F(CompareTest, TellsAnAppArmorProfileThatIsNotEnforced) {
   }
 }
 
+TEST_F(CompareTest, TellsAnotherLabelOfSelinux) {
+  constexpr char kLabel[] = "system_u:system_r:container_t:s0:c4,c5";
+  planned_.plan.mutable_launch()->mutable_lsm()->set_selinux_label(kLabel);
+  actual_.lsm_label = kLabel;
+  EXPECT_EQ(Others(), Verdicts());
+  actual_.lsm_label = "system_u:system_r:container_t:s0:c4,c6";
+  EXPECT_EQ(Others(), (Verdicts{{"SELinux label", Verdict::kDiffers}}));
+}
+
 TEST_F(CompareTest, TellsBoundsThatWereRaised) {
   actual_.open_files_hard = 1001;
   actual_.oom_score_adj = 99;

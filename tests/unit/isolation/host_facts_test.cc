@@ -54,13 +54,5 @@ TEST(ProbeHost, FindsWhatThisHostHas) {
   EXPECT_GT(facts->open_files_hard, 0u);
 }
 
-TEST(IsSelinuxContext, IsNoneWithoutAPolicy) {
-  EXPECT_TRUE(IsSelinuxContext(std::string_view("system_u:system_r:init_t:s0\0", 28)));
-  EXPECT_TRUE(IsSelinuxContext("user_u:role_r:type_t"));
-  for (const char* label : {"kernel", "", "unconfined\n", "bulkhead-default (enforce)\n"}) {
-    EXPECT_FALSE(IsSelinuxContext(label)) << label;
-  }
-}
-
 }  // namespace
 }  // namespace bulkhead::isolation

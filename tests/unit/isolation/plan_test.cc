@@ -39,7 +39,8 @@ class PlansTest : public testing::Test {
                     .host = host_,
                     .network_namespace = own ? "/run/netns/x" : "",
                     .pid1_cgroup = {.v2_directory = "/cg/pod"},
-                    .supervisor_cgroup = {.v1_tasks = {"/cg1/tasks"}, .v2_directory = "/cg/sup"}});
+                    .supervisor_cgroup = {.v1_tasks = {"/cg1/tasks"}, .v2_directory = "/cg/sup"},
+                    .mount_label = labels_.mount});
   }
 
   absl::StatusOr<PlannedRoot> Root() {
@@ -50,7 +51,8 @@ class PlansTest : public testing::Test {
                     .host = host_,
                     .layers = {"/layers/top", "/layers/base"},
                     .writable = "/containers/id",
-                    .mounts = ContainerMounts(spec_, files_)};
+                    .mounts = ContainerMounts(spec_, files_),
+                    .mount_label = labels_.mount};
     input.volumes.resize(input.mounts.size());
     return PlanRoot(input);
   }
@@ -62,6 +64,7 @@ class PlansTest : public testing::Test {
                           .image = image_,
                           .host = host_,
                           .seccomp = seccomp_,
+                          .selinux = labels_,
                           .user = {.uid = 5, .gid = 6, .groups = {6, 7}, .home = "/home/five"},
                           .cgroup = {.v2_directory = "/cg/id"},
                           .log_path = "/log/0.log",
@@ -83,6 +86,7 @@ class PlansTest : public testing::Test {
   spec::ContainerSpec spec_;
   spec::ImageConfig image_;
   PodFiles files_;
+  SelinuxLabels labels_;
 };
 
 TEST_F(PlansTest, APodHasItsOwnNamespacesByDefaultAndDescriptorsInOrder) {
@@ -386,11 +390,33 @@ TEST_F(PlansTest, ALabelThatCannotBeSetFailsAndIsNamed) {
   spec_.security.apparmor = {spec::SecurityProfile::Type::kLocalhost, "mine"};
   EXPECT_TRUE(absl::IsFailedPrecondition(Launch().status()));
   EXPECT_THAT(std::string(Launch().status().message()), HasSubstr("\"mine\""));
-  spec_.security.apparmor = {};
-  spec_.security.selinux = spec::SelinuxOptions{.type = "spc_t"};
-  EXPECT_TRUE(Launch().ok());
-  host_.selinux = true;
-  EXPECT_TRUE(absl::IsUnimplemented(Launch().status()));
+}
+
+TEST_F(PlansTest, SelinuxLabelsAreOfTheProcessAndOfTheFileSystemsThatAreTheContainersOwn) {
+  const std::string process = "system_u:system_r:container_t:s0:c4,c5";
+  labels_ = {process, "system_u:object_r:container_file_t:s0:c4,c5"};
+  EXPECT_EQ(Pod()->plan.mount_label(), labels_.mount);
+  EXPECT_EQ(Launch()->plan.lsm().selinux_label(), process);
+  EXPECT_EQ(Launch()->plan.late_mounts().mount_label(), labels_.mount);
+  const plan::RootPlan root = Root()->plan;
+  EXPECT_EQ(root.mount_label(), labels_.mount);
+  std::vector<std::string> labelled;
+  for (const plan::Mount& mount : root.mounts()) {
+    for (const plan::FilesystemOption& option : mount.filesystem().options()) {
+      if (option.key() != "context") continue;
+      EXPECT_EQ(option.value(), labels_.mount);
+      labelled.push_back(mount.destination());
+    }
+  }
+  EXPECT_THAT(labelled, ElementsAre("/dev", "/dev/pts"));
+}
+
+TEST_F(PlansTest, ACommandHasTheSelinuxLabelThatItsContainerWasLaunchedWith) {
+  labels_.process = "system_u:system_r:container_t:s0:c4,c5";
+  LaunchPlanInput container = LaunchInput();
+  container.kept_lsm.emplace().set_selinux_label("system_u:system_r:earlier_t:s0");
+  EXPECT_EQ(PlanExec({.container = container, .args = {"ls"}})->plan.lsm().selinux_label(),
+            "system_u:system_r:earlier_t:s0");
 }
 
 TEST_F(PlansTest, AnExecHasTheContainersCredentialsAndTheGivenStreams) {

@@ -297,6 +297,12 @@ absl::Status FakeHost::KillSupervisor(const std::string& directory, absl::Time) 
   return status;
 }
 
+absl::Status FakeHost::CheckSelinuxContext(const std::string& label) {
+  if (unknown_type.empty() || label.find(unknown_type) == std::string::npos)
+    return absl::OkStatus();
+  return absl::InvalidArgumentError("no context \"" + label + "\"");
+}
+
 absl::StatusOr<isolation::OwnedNamespaces> FakeHost::CreateUserNamespace(
     const spec::UserNamespace&) {
   const absl::Status status = steps_.Pass("CreateUserNamespace");

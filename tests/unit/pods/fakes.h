@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -77,6 +78,10 @@ class FakeHost : public Host {
       const std::string& directory, SupervisorCallbacks callbacks) override;
   absl::Status KillSupervisor(const std::string& directory, absl::Time deadline) override;
   std::string NetnsPath(const std::string& pod_id) const override { return "/netns/" + pod_id; }
+  const isolation::SelinuxFacts* Selinux() const override {
+    return selinux.has_value() ? &*selinux : nullptr;
+  }
+  absl::Status CheckSelinuxContext(const std::string& label) override;
   absl::StatusOr<isolation::OwnedNamespaces> CreateUserNamespace(
       const spec::UserNamespace& asked) override;
   absl::Status CreateNetns(const std::string& pod_id, int network) override;
@@ -116,6 +121,8 @@ class FakeHost : public Host {
   // What is there; empty when nothing was leaked.
   std::set<std::string> Left();
   std::set<std::string> cgroups;  // Those there from the start are to be put in by the test.
+  std::optional<isolation::SelinuxFacts> selinux;
+  std::string unknown_type;  // In no context of the policy.
   spec::Resources updated;
   std::pair<std::string, uint16_t> connected;
 

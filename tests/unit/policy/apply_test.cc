@@ -135,6 +135,26 @@ TEST(ApplyHardened, RefusesAContainerWhatWouldWeakenIt) {
               HasSubstr("config.mounts[1].propagation: BIDIRECTIONAL is refused"));
 }
 
+TEST(ApplyHardened, RefusesSelinuxLabelsBeyondWhatEveryPodMayAskFor) {
+  const std::pair<spec::SelinuxOptions, const char*> refused[] = {
+      {{.user = "system_u"}, "selinux_options.user: \"system_u\" is refused"},
+      {{.role = "system_r"}, "selinux_options.role: \"system_r\" is refused"},
+      {{.type = "spc_t"}, "selinux_options.type: \"spc_t\" is refused"}};
+  for (const auto& [options, message] : refused) {
+    spec::ContainerSpec container;
+    container.security.selinux = options;
+    EXPECT_THAT(ContainerRefusal(container), HasSubstr(message));
+    spec::PodSpec pod;
+    pod.security.selinux = options;
+    EXPECT_THAT(Refusal(Apply(kHardened, pod).status()), HasSubstr(message));
+  }
+  spec::ContainerSpec asked;
+  for (const char* type : {"", "container_t", "container_init_t"}) {
+    asked.security.selinux = spec::SelinuxOptions{.type = type, .level = "s0:c4,c5"};
+    EXPECT_EQ(Hardened(asked).security.selinux, asked.security.selinux);
+  }
+}
+
 TEST(ApplyHardened, SetsTheStrictFilterAndNoNewPrivileges) {
   spec::ContainerSpec asked;
   for (const Type seccomp : {Type::kUnset, Type::kRuntimeDefault}) {
