@@ -1,10 +1,12 @@
 #include "runtime/isolation/comparison.h"
 
+#include <linux/capability.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
@@ -21,7 +23,7 @@ Verdict Equal(bool equal) { return equal ? Verdict::kAsPlanned : Verdict::kDiffe
 template <typename T>
 Verdict AtMost(const T& planned, const T& actual) {
   if (actual == planned) return Verdict::kAsPlanned;
-  return actual < planned ? Verdict::kTighter : Verdict::kDiffers;
+  return actual < planned ? Verdict::kByItself : Verdict::kDiffers;
 }
 
 std::string Text(const std::vector<IdRange>& map) {
@@ -45,6 +47,7 @@ class Comparer {
   std::vector<Comparison> Run() && {
     AddNamespaces();
     AddIdMaps();
+    AddCgroup();
     AddLimits();
     AddMounts();
     AddRlimitAndOomScore();
@@ -74,7 +77,7 @@ class Comparer {
       const bool own = IsOwn(one.type);
       Verdict verdict = Equal(own != one.shared_with_host);
       // A process can leave the host's namespace by itself.
-      if (!own && !one.shared_with_host) verdict = Verdict::kTighter;
+      if (!own && !one.shared_with_host) verdict = Verdict::kByItself;
       Add(absl::StrCat("namespace ", one.type), own ? "own" : "host",
           one.shared_with_host ? "host" : "own", verdict);
     }
@@ -86,6 +89,16 @@ class Comparer {
     const std::string gids = Text(user_->gids);
     Add("uid map", uids, actual_.uid_map, Equal(uids == actual_.uid_map));
     Add("gid map", gids, actual_.gid_map, Equal(gids == actual_.gid_map));
+  }
+
+  void AddCgroup() {
+    const auto is_in = [&](const std::string& line) {
+      const std::string path = line.substr(std::min(line.size(), line.find('/')));
+      return path == planned_.cgroup || absl::StartsWith(path, planned_.cgroup + "/");
+    };
+    const auto in = static_cast<size_t>(std::ranges::count_if(actual_.cgroups, is_in));
+    Add("cgroup", absl::StrCat(planned_.cgroup, " in ", planned_.hierarchies, " hierarchies"),
+        absl::StrCat("in ", in, " of ", actual_.cgroups.size()), Equal(in >= planned_.hierarchies));
   }
 
   void AddLimits() {
@@ -107,19 +120,38 @@ class Comparer {
   }
 
   void AddRlimitAndOomScore() {
+    const auto bounded = [&](Verdict verdict) {
+      return verdict == Verdict::kDiffers && Allows(CAP_SYS_RESOURCE) ? Verdict::kByItself
+                                                                      : verdict;
+    };
     for (const plan::Rlimit& rlimit : launch_.rlimits()) {
       if (rlimit.resource() != RLIMIT_NOFILE) continue;
       Add("open files", absl::StrCat(rlimit.hard()), absl::StrCat(actual_.open_files_hard),
-          AtMost<uint64_t>(rlimit.hard(), actual_.open_files_hard));
+          bounded(AtMost<uint64_t>(rlimit.hard(), actual_.open_files_hard)));
     }
     // The higher, the sooner the kernel ends it.
     Add("oom_score_adj", absl::StrCat(launch_.oom_score_adj()), absl::StrCat(actual_.oom_score_adj),
-        AtMost(-launch_.oom_score_adj(), -actual_.oom_score_adj));
+        bounded(AtMost(-launch_.oom_score_adj(), -actual_.oom_score_adj)));
   }
 
   // The kernel tells ids of the namespace of who asks, which is the host's.
   uint32_t OnHost(const std::vector<IdRange>& map, uint32_t id) const {
     return HostId(map, id).value_or(UINT32_MAX);
+  }
+
+  bool Allows(int capability) const {
+    return (launch_.credentials().bounding() >> capability & 1) != 0;
+  }
+
+  // Of an id that is not the planned one: a program may change it with the capability for that, or
+  // be a setuid one, but never to an id that is not the container's.
+  Verdict Changed(const std::vector<IdRange>& map, uint32_t id, int capability) const {
+    const auto holds = [id](const IdRange& range) {
+      return id >= range.host && id - range.host < range.size;
+    };
+    const bool mapped = map.empty() || std::ranges::any_of(map, holds);
+    const bool may = Allows(capability) || !launch_.credentials().no_new_privileges();
+    return mapped && may ? Verdict::kByItself : Verdict::kDiffers;
   }
 
   void AddUser() {
@@ -128,25 +160,27 @@ class Comparer {
     const spec::UserNamespace maps = user_.value_or(spec::UserNamespace{});
     const uint32_t uid = OnHost(maps.uids, plan.uid());
     const uint32_t gid = OnHost(maps.gids, plan.gid());
-    const bool equal = uid == actual.uid && gid == actual.gid;
-    // The superuser of the container has become somebody else.
-    const bool lowered = plan.uid() == 0 && uid != actual.uid;
-    Add("user", absl::StrCat(uid, ":", gid), absl::StrCat(actual.uid, ":", actual.gid),
-        lowered ? Verdict::kTighter : Equal(equal));
+    Verdict verdict = Verdict::kAsPlanned;
+    if (uid != actual.uid) verdict = std::max(verdict, Changed(maps.uids, actual.uid, CAP_SETUID));
+    if (gid != actual.gid) verdict = std::max(verdict, Changed(maps.gids, actual.gid, CAP_SETGID));
+    Add("user", absl::StrCat(uid, ":", gid), absl::StrCat(actual.uid, ":", actual.gid), verdict);
     std::vector<uint32_t> groups;
     for (const uint32_t group : plan.groups()) groups.push_back(OnHost(maps.gids, group));
     std::vector<uint32_t> found = actual.groups;
     std::ranges::sort(groups);
     std::ranges::sort(found);
-    const bool fewer = std::ranges::includes(groups, found);
-    Add("groups", absl::StrJoin(groups, " "), absl::StrJoin(found, " "),
-        groups == found ? Verdict::kAsPlanned
-                        : (fewer || lowered ? Verdict::kTighter : Verdict::kDiffers));
+    verdict = groups == found ? Verdict::kAsPlanned : Verdict::kByItself;
+    for (const uint32_t group : found) {
+      if (std::ranges::binary_search(groups, group)) continue;
+      verdict = std::max(verdict, Changed(maps.gids, group, CAP_SETGID));
+    }
+    Add("groups", absl::StrJoin(groups, " "), absl::StrJoin(found, " "), verdict);
   }
 
   void AddCapabilities() {
     const plan::CredentialsPlan& plan = launch_.credentials();
-    // The exec of somebody else than the superuser leaves the ambient ones (capabilities(7)).
+    // The exec of somebody else than the superuser leaves the ambient ones (capabilities(7)), and
+    // gives those of the program's file, of the bounding set.
     const bool superuser = plan.uid() == 0;
     const std::pair<const char*, uint64_t> sets[] = {
         {"bounding", plan.bounding()},
@@ -158,7 +192,7 @@ class Comparer {
       const auto found = actual_.credentials.capabilities.find(name);
       const uint64_t actual = found == actual_.credentials.capabilities.end() ? 0 : found->second;
       Verdict verdict = Equal(planned == actual);
-      if (verdict == Verdict::kDiffers && (actual & ~planned) == 0) verdict = Verdict::kTighter;
+      if (planned != actual && (actual & ~plan.bounding()) == 0) verdict = Verdict::kByItself;
       Add(absl::StrCat("capabilities ", name), Text(planned), Text(actual), verdict);
     }
   }
@@ -180,7 +214,8 @@ class Comparer {
     const std::string& profile = launch_.lsm().apparmor_profile();
     const std::string& label = actual_.lsm_label;
     if (!profile.empty()) {
-      Add("AppArmor profile", profile, label, Equal(label == profile + " (enforce)"));
+      Add("AppArmor profile", profile, label,
+          Equal(label == profile + " (enforce)" || label == profile + " (kill)"));
       return;
     }
     const std::string& context = launch_.lsm().selinux_label();
@@ -191,7 +226,7 @@ class Comparer {
     const bool none = label.empty() || label == "unconfined" || label == "kernel";
     // The host's own profiles attach to programs by their paths.
     Add("security label", "none", none ? "none" : label,
-        none ? Verdict::kAsPlanned : Verdict::kTighter);
+        none ? Verdict::kAsPlanned : Verdict::kByItself);
   }
 
   const PlannedIsolation& planned_;
@@ -223,8 +258,8 @@ const char* Name(Verdict verdict) {
   switch (verdict) {
     case Verdict::kAsPlanned:
       return "as planned";
-    case Verdict::kTighter:
-      return "tighter";
+    case Verdict::kByItself:
+      return "by itself";
     case Verdict::kDiffers:
       return "DIFFERS";
   }

@@ -14,8 +14,9 @@
 
 namespace bulkhead::isolation {
 
-// A process may give up what it was given: a capability, its user. That is no weaker isolation.
-enum class Verdict { kAsPlanned, kTighter, kDiffers };
+// A process may give up what it was given, and use a right that the plan gives it to change more:
+// its user, a limit. Neither is weaker isolation than planned.
+enum class Verdict { kAsPlanned, kByItself, kDiffers };
 
 struct Comparison {
   std::string mechanism;  // "namespace net", "capabilities bounding", "mount /data" …
@@ -29,6 +30,9 @@ struct Comparison {
 struct PlannedIsolation {
   plan::ContainerPlan plan;
   spec::NamespaceOptions pod;  // Whose are the network, IPC, UTS and user namespaces.
+  // Its cgroup, in how many hierarchies.
+  std::string cgroup;
+  size_t hierarchies = 0;
   // CgroupManager::PlanLimits, as updated since.
   std::vector<CgroupWrite> limits;
 };
@@ -40,7 +44,7 @@ ReportRequest RequestFor(const PlannedIsolation& planned);
 std::vector<Comparison> Compare(const PlannedIsolation& planned, const IsolationReport& actual);
 
 bool Differs(const std::vector<Comparison>& comparisons);
-const char* Name(Verdict verdict);  // "as planned", "tighter", "DIFFERS".
+const char* Name(Verdict verdict);  // "as planned", "by itself", "DIFFERS".
 nlohmann::json ToJson(const std::vector<Comparison>& comparisons);
 
 }  // namespace bulkhead::isolation

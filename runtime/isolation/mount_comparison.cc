@@ -81,13 +81,20 @@ Verdict ComparePropagation(plan::Mount::Propagation planned, const std::string& 
   const bool slave = absl::StrContains(actual, "master:");
   switch (planned) {
     case plan::Mount::SHARED:
-      return shared ? Verdict::kAsPlanned : Verdict::kTighter;
+      return shared ? Verdict::kAsPlanned : Verdict::kByItself;
     case plan::Mount::SLAVE:
       // Of a source without peers a slave is private.
       return shared ? Verdict::kDiffers : Verdict::kAsPlanned;
     default:
       return shared || slave ? Verdict::kDiffers : Verdict::kAsPlanned;
   }
+}
+
+bool IsReadOnly(const MountReport& mount) { return HasOptions(mount, {"ro"}); }
+
+// An empty tmpfs over a directory, the null device over a file.
+bool IsMask(const MountReport& mount) {
+  return mount.root == "/null" || (mount.type == "tmpfs" && IsReadOnly(mount));
 }
 
 class MountComparer {
@@ -100,13 +107,12 @@ class MountComparer {
     Expected root{.type = "overlay"};
     if (late.read_only_root()) root.options = {"ro"};
     Add("/", root);
-    for (const plan::Mount& mount : plan_.root().mounts())
-      Add(mount.destination(), ExpectedOf(mount));
+    for (const plan::Mount& mount : plan_.root().mounts()) AddPlanned(mount);
     if (late.proc()) Add("/proc", {.type = "proc", .options = {"nosuid", "nodev", "noexec"}});
     if (late.cgroup_size() > 0) AddCgroup(late);
-    for (const plan::Mount& mount : late.mounts()) Add(mount.destination(), ExpectedOf(mount));
-    for (const std::string& path : late.masked_paths()) AddCover("masked", path, {});
-    for (const std::string& path : late.read_only_paths()) AddCover("read-only", path, {"ro"});
+    for (const plan::Mount& mount : late.mounts()) AddPlanned(mount);
+    for (const std::string& path : late.masked_paths()) AddCover("masked", path, &IsMask);
+    for (const std::string& path : late.read_only_paths()) AddCover("read-only", path, &IsReadOnly);
     AddUnplanned();
     return std::move(result_);
   }
@@ -129,7 +135,7 @@ class MountComparer {
   }
 
   const MountReport* Known(const MountReport* mount) {
-    if (mount != nullptr) known_.insert(mount->destination);
+    if (mount != nullptr) known_.insert(mount->id);
     return mount;
   }
 
@@ -151,6 +157,12 @@ class MountComparer {
     result_.push_back(std::move(one));
   }
 
+  void AddPlanned(const plan::Mount& mount) {
+    Add(mount.destination(), ExpectedOf(mount));
+    const MountReport* found = mount.has_bind() ? At(Normal(mount.destination())) : nullptr;
+    if (found != nullptr) volumes_.push_back(found->destination);
+  }
+
   void AddCgroup(const plan::LateMountsPlan& late) {
     Expected expected{.options = {"nosuid", "nodev", "noexec"}};
     if (late.cgroup_read_only()) expected.options.insert(expected.options.begin(), "ro");
@@ -164,13 +176,13 @@ class MountComparer {
 
   // A path that is not there needs no cover.
   void AddCover(const char* kind, const std::string& path,
-                const std::vector<std::string>& options) {
+                bool (*covers)(const MountReport& mount)) {
     Comparison one{.mechanism = absl::StrCat(kind, " ", path), .planned = "covered"};
     const std::string normal = Normal(path);
     const MountReport* mount = At(normal);
     if (mount != nullptr) {
       one.actual = Text(*mount);
-      one.verdict = HasOptions(*mount, options) ? Verdict::kAsPlanned : Verdict::kDiffers;
+      one.verdict = covers(*mount) ? Verdict::kAsPlanned : Verdict::kDiffers;
     } else if (actual_.places.contains(normal)) {
       one.actual = "not covered";
       one.verdict = Verdict::kDiffers;
@@ -182,11 +194,8 @@ class MountComparer {
 
   // What came with a volume, or into it since, is the volume's.
   bool IsOfAVolume(const std::string& destination) const {
-    const auto holds = [&](const plan::Mount& mount) {
-      return mount.has_bind() && IsAtOrBelow(destination, Normal(mount.destination()));
-    };
-    return std::ranges::any_of(plan_.root().mounts(), holds) ||
-           std::ranges::any_of(plan_.launch().late_mounts().mounts(), holds);
+    return std::ranges::any_of(
+        volumes_, [&](const std::string& volume) { return IsAtOrBelow(destination, volume); });
   }
 
   void AddUnplanned() {
@@ -194,7 +203,7 @@ class MountComparer {
     for (const MountReport& mount : actual_.mounts) {
       const bool console =
           plan_.launch().process().terminal() && mount.destination == "/dev/console";
-      if (known_.contains(mount.destination) || console || IsOfAVolume(mount.destination)) continue;
+      if (known_.contains(mount.id) || console || IsOfAVolume(mount.destination)) continue;
       result_.push_back({.mechanism = absl::StrCat("mount ", mount.destination),
                          .planned = "none",
                          .actual = Text(mount),
@@ -204,7 +213,8 @@ class MountComparer {
 
   const plan::ContainerPlan& plan_;
   const IsolationReport& actual_;
-  std::set<std::string> known_;  // The destinations of planned mounts.
+  std::set<uint64_t> known_;          // The ids of planned mounts.
+  std::vector<std::string> volumes_;  // Where bind mounts are, whatever links lead there.
   std::vector<Comparison> result_;
 };
 

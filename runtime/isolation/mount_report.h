@@ -13,6 +13,8 @@ namespace bulkhead::isolation {
 // One line of mountinfo (proc_pid_mountinfo(5)).
 struct MountReport {
   uint64_t id = 0;
+  uint64_t parent = 0;
+  std::string root;  // What of its file system is mounted.
   std::string destination;
   std::string type;
   std::string options;
@@ -30,14 +32,14 @@ struct Place {
   bool operator==(const Place&) const = default;
 };
 
-// From the text of mountinfo, in its order: of two mounts at a destination the later one is seen.
+// From the text of mountinfo.
 std::vector<MountReport> ParseMounts(std::string_view mountinfo);
 
-// The mount that is seen at a destination, or null.
-const MountReport* FindMount(const std::vector<MountReport>& mounts, std::string_view destination);
+// The mount that is made at a path without links and that nothing hides, or null.
+const MountReport* FindMount(const std::vector<MountReport>& mounts, std::string_view path);
 
-// Looks paths up as a process would whose root directory is `root`; one that is not there, or
-// cannot be reached, is left out. The file systems on the way may be the container's own.
+// Looks paths up as a process would whose root directory is `root`. One that is not there is left
+// out; one that cannot be reached is no mount. The file systems on the way may be the container's.
 std::map<std::string, Place> FindPlaces(int root, const std::vector<std::string>& paths);
 
 }  // namespace bulkhead::isolation

@@ -80,6 +80,10 @@ uint64_t Hex(absl::string_view text) {
   return absl::SimpleHexAtoi(text, &value) ? value : 0;
 }
 
+bool HasEnded(const std::string& status) {
+  return absl::StrContains(status, "\nState:\tZ") || absl::StrContains(status, "\nState:\tX");
+}
+
 void ReadRequested(int process, const ReportRequest& request, IsolationReport& report) {
   std::vector<std::string> paths;
   for (const std::string& path : request.paths) {
@@ -196,6 +200,9 @@ absl::StatusOr<IsolationReport> ReadIsolation(pid_t pid, std::string_view contai
     while (!label->empty() && (label->back() == '\n' || label->back() == '\0')) label->pop_back();
     report.lsm_label = *std::move(label);
   }
+  // What was read of a process that has ended meanwhile is not what it had.
+  const absl::StatusOr<std::string> last = ReadFile(process.get(), "status");
+  if (!last.ok() || HasEnded(*last)) return absl::NotFoundError(absl::StrCat(path, " has ended"));
   return report;
 }
 

@@ -13,6 +13,7 @@
 #include <system_error>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -96,11 +97,21 @@ absl::StatusOr<std::vector<Container>> ReadContainers(const config::Config& conf
   for (const std::string& pod_id : *pods) {
     const absl::StatusOr<pods::PodFile> file = records.Read(pod_id);
     if (absl::IsNotFound(file.status())) continue;
-    if (!file.ok()) return file.status();
+    if (!file.ok()) {
+      containers.push_back({.pod_id = pod_id, .comparisons = file.status()});
+      continue;
+    }
     for (const pods::ContainerRecord& record : file->containers) {
       if (!absl::StartsWith(pod_id, id) && !absl::StartsWith(record.id, id)) continue;
+      if (record.phase != pods::ContainerPhase::kRunning) continue;
       const absl::StatusOr<ContainerProcess> process = FindContainer("/proc", record.id);
-      if (!process.ok()) continue;
+      if (!process.ok()) {
+        containers.push_back({.pod_id = pod_id,
+                              .id = record.id,
+                              .name = NameOf(file->pod, record),
+                              .comparisons = process.status()});
+        continue;
+      }
       const std::string plan = records.PlanFileOf(pod_id, record.id);
       containers.push_back(
           {.pod_id = pod_id,
@@ -130,9 +141,12 @@ void PrintTable(const Container& container, std::ostream& out) {
   }
   for (const isolation::Comparison& one : *container.comparisons) {
     const bool same = one.verdict == isolation::Verdict::kAsPlanned;
-    out << "  " << std::left << std::setw(static_cast<int>(width)) << one.mechanism << "  "
-        << one.actual;
-    if (!same) out << "  [" << isolation::Name(one.verdict) << "; planned: " << one.planned << "]";
+    out << "  " << std::left << std::setw(static_cast<int>(width)) << absl::CEscape(one.mechanism)
+        << "  " << absl::CEscape(one.actual);
+    if (!same) {
+      out << "  [" << isolation::Name(one.verdict) << "; planned: " << absl::CEscape(one.planned)
+          << "]";
+    }
     out << "\n";
   }
 }
@@ -141,9 +155,9 @@ nlohmann::json ToJson(const Container& container) {
   nlohmann::json json = {{"pod", container.pod_id},
                          {"container", container.id},
                          {"name", container.name},
-                         {"pid", container.pid},
-                         {"differs", !IsAsPlanned(container)}};
+                         {"pid", container.pid}};
   if (container.comparisons.ok()) {
+    json["differs"] = isolation::Differs(*container.comparisons);
     json["mechanisms"] = isolation::ToJson(*container.comparisons);
   } else {
     json["unknown"] = container.comparisons.status().message();

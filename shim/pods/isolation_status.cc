@@ -15,8 +15,13 @@ absl::StatusOr<std::vector<isolation::Comparison>> CompareWithPlan(
   if (!plan.ok()) return Annotate(plan.status(), "the container's plan");
   auto limits = cgroups.PlanLimits(container.cgroup, container.resources);
   if (!limits.ok()) return limits.status();
+  const isolation::CgroupJoinPaths join = cgroups.JoinPaths(container.cgroup);
   const isolation::PlannedIsolation planned{
-      .plan = *std::move(plan), .pod = pod.spec.security.namespaces, .limits = *std::move(limits)};
+      .plan = *std::move(plan),
+      .pod = pod.spec.security.namespaces,
+      .cgroup = container.cgroup,
+      .hierarchies = join.v1_tasks.size() + (join.v2_directory.empty() ? 0 : 1),
+      .limits = *std::move(limits)};
   const auto actual = isolation::ReadIsolation(pid, container.id, isolation::RequestFor(planned));
   if (!actual.ok()) return actual.status();
   return isolation::Compare(planned, *actual);

@@ -19,6 +19,7 @@ absl::Status WritePlanFile(const std::string& path, const plan::RootPlan& root,
   plan.set_seccomp_filter(!launch.seccomp().program().empty());
   plan.mutable_launch()->clear_seccomp();
   plan.mutable_launch()->mutable_process()->clear_env();
+  plan.mutable_launch()->mutable_process()->clear_args();
   return ReplaceFile(path, plan.SerializeAsString(), 0600);
 }
 

@@ -10,7 +10,8 @@
 namespace bulkhead::pods {
 
 // What a container was made by, kept beside its pod's record, so that what it has can be compared
-// with it later. Its environment is left out.
+// with it later. Its environment and arguments are left
+// out: a pod may have secrets in both.
 absl::Status WritePlanFile(const std::string& path, const plan::RootPlan& root,
                            const plan::LaunchPlan& launch);
 

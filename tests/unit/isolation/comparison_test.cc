@@ -4,6 +4,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -76,8 +77,21 @@ class CompareTest : public ::testing::Test {
   void Mount(const std::string& destination, const std::string& type, const std::string& options,
              const std::string& propagation = "private") {
     const uint64_t id = actual_.mounts.size() + 20;
-    actual_.mounts.push_back({id, destination, type, options, propagation});
+    actual_.mounts.push_back({.id = id,
+                              .parent = ParentOf(destination),
+                              .destination = destination,
+                              .type = type,
+                              .options = options,
+                              .propagation = propagation});
     actual_.places[destination] = {.mount_id = id, .is_mount = true};
+  }
+  // The mount that a path is on so far; its own at last, as mounts are stacked.
+  uint64_t ParentOf(std::string path) const {
+    while (true) {
+      if (const MountReport* mount = FindMount(actual_.mounts, path)) return mount->id;
+      if (path == "/") return 1;
+      path.resize(std::max<size_t>(path.rfind('/'), 1));
+    }
   }
   MountReport& MountAt(const std::string& destination) {
     for (MountReport& mount : actual_.mounts) {
@@ -125,7 +139,7 @@ TEST_F(CompareTest, TellsAMissingUserNamespaceAndOtherMaps) {
 
 TEST_F(CompareTest, TellsACapabilityMoreFromOneLess) {
   actual_.credentials.capabilities["effective"] = kChown;
-  EXPECT_EQ(Others(), (Verdicts{{"capabilities effective", Verdict::kTighter}}));
+  EXPECT_EQ(Others(), (Verdicts{{"capabilities effective", Verdict::kByItself}}));
   actual_.credentials.capabilities["effective"] = kChown | uint64_t{1} << CAP_SYS_ADMIN;
   EXPECT_EQ(Others(), (Verdicts{{"capabilities effective", Verdict::kDiffers}}));
 }
@@ -140,16 +154,48 @@ TEST_F(CompareTest, ExpectsTheAmbientCapabilitiesAloneOfOthersThanTheSuperuser) 
   EXPECT_EQ(Others(), Verdicts());
 }
 
-TEST_F(CompareTest, LetsTheSuperuserBecomeSomebodyElseAndNobodyTheSuperuser) {
+TEST_F(CompareTest, LetsAProcessBecomeWhomItMay) {
+  plan::CredentialsPlan& plan = *planned_.plan.mutable_launch()->mutable_credentials();
   actual_.credentials.uid = 101;
   actual_.credentials.groups = {101};
-  EXPECT_EQ(Others(), (Verdicts{{"user", Verdict::kTighter}, {"groups", Verdict::kTighter}}));
+  const Verdicts by_itself = {{"user", Verdict::kByItself}, {"groups", Verdict::kByItself}};
+  const Verdicts differ = {{"user", Verdict::kDiffers}, {"groups", Verdict::kDiffers}};
+  EXPECT_EQ(Others(), by_itself) << "a setuid program";
+  plan.set_no_new_privileges(true);
+  actual_.credentials.no_new_privs = true;
+  EXPECT_EQ(Others(), differ);
+  const uint64_t change = uint64_t{1} << CAP_SETUID | uint64_t{1} << CAP_SETGID;
+  plan.set_bounding(plan.bounding() | change);
+  actual_.credentials.capabilities["bounding"] |= change;
+  EXPECT_EQ(Others(), by_itself);
+}
+
+TEST_F(CompareTest, LetsNoProcessHaveAnIdThatIsNotTheContainers) {
+  planned_.pod.user = {.mode = spec::NamespaceMode::kPod,
+                       .uids = {{.container = 0, .host = 70000, .size = 65536}},
+                       .gids = {{.container = 0, .host = 70000, .size = 65536}}};
+  actual_.namespaces[5].shared_with_host = false;
+  actual_.uid_map = actual_.gid_map = "0 70000 65536";
+  actual_.credentials.gid = 70000;
+  actual_.credentials.groups = {0, 70010};
+  EXPECT_EQ(Others(), (Verdicts{{"user", Verdict::kDiffers}, {"groups", Verdict::kDiffers}}));
+}
+
+TEST_F(CompareTest, LetsAProgramHaveTheCapabilitiesOfItsFile) {
   planned_.plan.mutable_launch()->mutable_credentials()->set_uid(101);
-  actual_.credentials.uid = 0;
-  EXPECT_EQ(Others(), (Verdicts{{"user", Verdict::kDiffers},
-                                {"groups", Verdict::kDiffers},
-                                {"capabilities permitted", Verdict::kDiffers},
-                                {"capabilities effective", Verdict::kDiffers}}));
+  actual_.credentials.uid = 101;
+  actual_.credentials.capabilities["permitted"] = kKill;
+  actual_.credentials.capabilities["effective"] = 0;
+  EXPECT_EQ(Others(), (Verdicts{{"capabilities permitted", Verdict::kByItself}}));
+}
+
+TEST_F(CompareTest, TellsAProcessThatIsNotInAllItsCgroups) {
+  planned_.cgroup = "/bulkhead/p/c";
+  planned_.hierarchies = 2;
+  actual_.cgroups = {"5:memory:/bulkhead/p/c", "4:pids:/", "0::/bulkhead/p/c/leaf"};
+  EXPECT_EQ(Others(), Verdicts());
+  actual_.cgroups = {"5:memory:/", "4:pids:/bulkhead/p/cc", "0::/bulkhead/p/c"};
+  EXPECT_EQ(Others(), (Verdicts{{"cgroup", Verdict::kDiffers}}));
 }
 
 TEST_F(CompareTest, TellsAMissingFilterAndNewPrivileges) {
@@ -187,7 +233,7 @@ TEST_F(CompareTest, TellsBoundsThatWereRaised) {
   actual_.open_files_hard = 500;
   actual_.oom_score_adj = 200;
   EXPECT_EQ(Others(),
-            (Verdicts{{"open files", Verdict::kTighter}, {"oom_score_adj", Verdict::kTighter}}));
+            (Verdicts{{"open files", Verdict::kByItself}, {"oom_score_adj", Verdict::kByItself}}));
 }
 
 TEST_F(CompareTest, TellsAMountThatLostItsOptionsOrItsType) {
@@ -218,6 +264,13 @@ TEST_F(CompareTest, TellsAMaskThatIsGoneFromAPathThatNeverWas) {
   actual_.places.erase("/proc/sys");
   std::erase_if(actual_.mounts, [](const MountReport& m) { return m.destination == "/proc/sys"; });
   EXPECT_EQ(Others(), (Verdicts{{"masked /proc/kcore", Verdict::kDiffers}}));
+}
+
+TEST_F(CompareTest, TakesNothingButAnEmptyFolderOrTheNullDeviceForAMask) {
+  MountAt("/proc/kcore").options = "rw";
+  EXPECT_EQ(Others(), (Verdicts{{"masked /proc/kcore", Verdict::kDiffers}}));
+  MountAt("/proc/kcore").root = "/null";
+  EXPECT_EQ(Others(), Verdicts());
 }
 
 TEST_F(CompareTest, TellsAMountThatNobodyPlannedUnlessTheContainerMayMount) {

@@ -16,10 +16,10 @@ TEST(CompareLimit, TakesWhatTheKernelMakesOfAValueForTheValue) {
 }
 
 TEST(CompareLimit, TellsALowerBoundFromAHigherOne) {
-  EXPECT_EQ(CompareLimit("/c/pids.max", "100", "99"), Verdict::kTighter);
+  EXPECT_EQ(CompareLimit("/c/pids.max", "100", "99"), Verdict::kByItself);
   EXPECT_EQ(CompareLimit("/c/pids.max", "100", "101"), Verdict::kDiffers);
   EXPECT_EQ(CompareLimit("/c/pids.max", "100", "max"), Verdict::kDiffers);
-  EXPECT_EQ(CompareLimit("/c/cpuset.cpus", "0-3", "1"), Verdict::kTighter);
+  EXPECT_EQ(CompareLimit("/c/cpuset.cpus", "0-3", "1"), Verdict::kByItself);
   EXPECT_EQ(CompareLimit("/c/cpuset.cpus", "0-3", "0-4"), Verdict::kDiffers);
 }
 

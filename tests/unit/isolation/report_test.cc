@@ -33,6 +33,28 @@ TEST(ParseMounts, TellsPropagationFromTheOptionalFields) {
   EXPECT_EQ(mounts[1].propagation, "shared:7 master:3");
 }
 
+TEST(ParseMounts, ReadsEscapedCharacters) {
+  const std::vector<MountReport> mounts =
+      ParseMounts("37 36 0:5 /a\\040b /c\\134d\\01 rw - ext4 /dev/sda rw\n");
+  ASSERT_EQ(mounts.size(), 1u);
+  EXPECT_EQ(mounts[0].root, "/a b");
+  EXPECT_EQ(mounts[0].destination, "/c\\d\\01");
+}
+
+TEST(FindMount, SeesWhatTheKernelWould) {
+  const std::vector<MountReport> mounts = {{.id = 1, .parent = 9, .destination = "/"},
+                                           {.id = 2, .parent = 1, .destination = "/proc"},
+                                           {.id = 3, .parent = 2, .destination = "/proc/keys"},
+                                           {.id = 4, .parent = 2, .destination = "/proc"},
+                                           {.id = 5, .parent = 1, .destination = "/v/w"},
+                                           {.id = 6, .parent = 5, .destination = "/v/w"}};
+  EXPECT_EQ(FindMount(mounts, "/")->id, 1u);
+  EXPECT_EQ(FindMount(mounts, "/proc")->id, 4u);
+  EXPECT_EQ(FindMount(mounts, "/proc/keys"), nullptr) << "hidden by the second /proc";
+  EXPECT_EQ(FindMount(mounts, "/v/w")->id, 6u);
+  EXPECT_EQ(FindMount(mounts, "/v"), nullptr);
+}
+
 TEST(ReadIsolation, RefusesAProcessOfAnotherCgroup) {
   EXPECT_EQ(ReadIsolation(getpid(), "0123456789abcdef").status().code(),
             absl::StatusCode::kFailedPrecondition);
