@@ -14,6 +14,7 @@
 #include "proto/state.pb.h"
 #include "runtime/isolation/launch.h"
 #include "runtime/kernel/fd.h"
+#include "runtime/kernel/shared_pid.h"
 #include "runtime/supervisor/event_loop.h"
 
 namespace bulkhead::supervisor {
@@ -31,7 +32,8 @@ inline constexpr uint32_t kEndEvents = EPOLLIN | EPOLLET;
 // Reaps the process of a pidfd; UNAVAILABLE while it runs, or its tracer has not reaped it.
 absl::StatusOr<Ended> Reap(int pidfd);
 
-// A process on its way through its launch (isolation/launch.h) to its end.
+// A process on its way through its launch (isolation/launch.h) to its end, and its successor, which
+// takes its place.
 class ChildProcess {
  public:
   using Stage = state::Process::Stage;
@@ -49,7 +51,8 @@ class ChildProcess {
 
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Watch(EventLoop& loop, pid_t pid,
                                                              UniqueFd pidfd, UniqueFd control,
-                                                             Stage stage, Handlers handlers);
+                                                             SharedPid successor, Stage stage,
+                                                             Handlers handlers);
   // Takes the descriptors in `state` over.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Restore(EventLoop& loop,
                                                                const state::Process& state,
@@ -59,6 +62,8 @@ class ChildProcess {
   ChildProcess& operator=(const ChildProcess&) = delete;
 
   pid_t pid() const { return pid_; }
+  // Whether it is to be reaped by this.
+  bool Owns(pid_t pid) const { return pid == pid_ || pid == successor_.Get(); }
   int pidfd() const { return pidfd_.get(); }
   Stage stage() const { return stage_; }
   state::Process Save() const;
@@ -71,8 +76,14 @@ class ChildProcess {
   UniqueFd Abandon();
 
  private:
-  ChildProcess(EventLoop& loop, pid_t pid, UniqueFd pidfd, UniqueFd control, Stage stage,
-               Handlers handlers);
+  ChildProcess(EventLoop& loop, pid_t pid, UniqueFd pidfd, UniqueFd control, SharedPid successor,
+               Stage stage, Handlers handlers);
+  absl::Status WatchPidfd();
+  void Kill();
+  // Goes on with the successor, once there is one. Its predecessor is reaped like any stray child.
+  absl::Status Follow();
+  // It was killed, and cannot be seen to end: it is reaped like a stray child.
+  void Lose(const absl::Status& why);
   void OnControl();
   void OnPidfd();
   void CloseControl();
@@ -82,6 +93,7 @@ class ChildProcess {
   pid_t pid_;
   UniqueFd pidfd_;
   UniqueFd control_;
+  SharedPid successor_;
   Stage stage_;
   Handlers handlers_;
   // Whether *this was destroyed by a handler is seen through it.

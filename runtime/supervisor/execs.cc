@@ -27,14 +27,10 @@ absl::Status Execs::DoStart(const ReplyTo& to, const plan::ExecPlan& plan,
                                         (*container)->root.root.get(), pod);
   if (!launched.ok()) return launched.status();
   const uint64_t id = ++last_id_;
-  auto process =
-      ChildProcess::Watch(loop_, launched->pid, std::move(launched->pidfd),
-                          std::move(launched->control), state::Process::RELEASED, HandlersOf(id));
-  if (!process.ok()) {
-    // It waits for no release, and nobody would learn of its end. It is not reaped yet.
-    kill(launched->pid, SIGKILL);
-    return process.status();
-  }
+  auto process = ChildProcess::Watch(loop_, launched->pid, std::move(launched->pidfd),
+                                     std::move(launched->control), std::move(launched->successor),
+                                     state::Process::RELEASED, HandlersOf(id));
+  if (!process.ok()) return process.status();
   execs_[id] = {*std::move(process), 0, std::move(launched->terminal), to};
   return absl::OkStatus();
 }
@@ -95,7 +91,7 @@ void Execs::Signal(const ReplyTo& to, const SignalExec& request) {
 
 bool Execs::Owns(pid_t pid) const {
   return std::any_of(execs_.begin(), execs_.end(),
-                     [pid](const auto& entry) { return entry.second.process->pid() == pid; });
+                     [pid](const auto& entry) { return entry.second.process->Owns(pid); });
 }
 
 void Execs::Save(state::State& state) const {
