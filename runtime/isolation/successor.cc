@@ -4,6 +4,7 @@
 #include <linux/audit.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/rseq.h>
@@ -147,6 +148,8 @@ void SuccessorSlice::FindStrangeMemory() {
   std::vector<Range> kept = {memory_};
   dl_iterate_phdr(
       [](dl_phdr_info* object, size_t, void* ranges) {
+        // Not the kernel's, a mapping that cannot be split.
+        if (object->dlpi_addr == getauxval(AT_SYSINFO_EHDR)) return 0;
         for (int i = 0; i < object->dlpi_phnum; ++i) {
           const ElfW(Phdr)& segment = object->dlpi_phdr[i];
           if (segment.p_type != PT_LOAD) continue;
