@@ -186,8 +186,9 @@ static void look_into(int process) {
 static void trace(pid_t pid, int process) {
   if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) != 0) return;
   ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
-  waitpid(pid, NULL, __WALL);
-  look_into(process);
+  // One that has ended is not to be seen either.
+  int status = 0;
+  if (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) look_into(process);
   ptrace(PTRACE_DETACH, pid, NULL, NULL);
 }
 
