@@ -25,6 +25,8 @@ target_compile_options(bulkhead_warnings INTERFACE
   -Wno-missing-field-initializers)
 
 add_compile_options(-fstack-protector-strong -fno-omit-frame-pointer)
+# Between clone and exec nothing may look for symbols.
+add_link_options(-Wl,-z,relro,-z,now)
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   add_compile_definitions(_FORTIFY_SOURCE=2)
 endif()

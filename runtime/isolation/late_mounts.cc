@@ -28,16 +28,20 @@ int OpenPlace(const char* path) {
                  RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
 }
 
-// `mount` becomes the descriptor of the new mount: what is done with it later does not go by the
-// path, in which a volume that is mounted at /sys may be exchanged meanwhile.
-Outcome MountAt(const char* type, const char* label, const char* path, int& mount) {
+Outcome AttachAt(int mount, const char* path) {
   const int place = OpenPlace(path);
   if (place < 0) return {.error = -place, .subject = path};
-  mount = NewFilesystemInside(type, label, kSafe);
-  if (mount < 0) return {.error = -mount, .subject = path};
   const Outcome outcome = AttachInside(mount, place, path);
   close(place);
   return outcome;
+}
+
+// `mount` becomes the descriptor of the new mount: what is done with it later does not go by the
+// path, in which a volume that is mounted at /sys may be exchanged meanwhile.
+Outcome MountAt(const char* type, const char* label, const char* path, int& mount) {
+  mount = NewFilesystemInside(type, label, kSafe);
+  if (mount < 0) return {.error = -mount, .subject = path};
+  return AttachAt(mount, path);
 }
 
 Outcome MountHierarchy(const LateMountSlice::Hierarchy& hierarchy) {
@@ -92,11 +96,29 @@ absl::StatusOr<LateMountSlice> LateMountsOutside(const plan::LateMountsPlan& pla
   return slice;
 }
 
+absl::StatusOr<bool> MakeProcOutside(LateMountSlice& slice, int pid_namespace) {
+  if (!slice.proc) return true;
+  const UniqueFd context(fsopen("proc", FSOPEN_CLOEXEC));
+  if (!context.valid()) return ErrnoStatus(errno, "mount proc");
+  if (fsconfig(context.get(), FSCONFIG_SET_FD, "pidns", nullptr, pid_namespace) != 0) {
+    if (errno == EINVAL) return false;
+    return ErrnoStatus(errno, "mount proc of a PID namespace");
+  }
+  if (fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
+    return ErrnoStatus(errno, "mount proc of a PID namespace");
+  }
+  slice.proc_mount.reset(fsmount(context.get(), FSMOUNT_CLOEXEC, kSafe));
+  if (!slice.proc_mount.valid()) return ErrnoStatus(errno, "mount proc of a PID namespace");
+  return true;
+}
+
 Outcome MountProcInside(const LateMountSlice& slice) {
   if (!slice.proc) return {};
   int proc = -1;
-  if (Outcome outcome = MountAt("proc", "", kProc, proc); !outcome.ok()) return outcome;
-  close(proc);
+  const Outcome mounted = slice.proc_mount.valid() ? AttachAt(slice.proc_mount.get(), kProc)
+                                                   : MountAt("proc", "", kProc, proc);
+  if (!mounted.ok()) return mounted;
+  if (proc >= 0) close(proc);
   proc = OpenPlace(kProc);
   if (proc < 0) return {.error = -proc, .subject = kProc};
   const int error = VerifyProcfs(proc);

@@ -25,6 +25,8 @@ struct LateMountSlice {
   };
   const char* label = "";  // The SELinux context of each tmpfs.
   bool proc = false;
+  // The procfs, when it is made outside; see MakeProcOutside.
+  UniqueFd proc_mount;
   bool cgroup_read_only = false;
   bool read_only_root = false;
   std::vector<Hierarchy> cgroup;
@@ -35,6 +37,10 @@ struct LateMountSlice {
 
 absl::StatusOr<LateMountSlice> LateMountsOutside(const plan::LateMountsPlan& plan,
                                                  std::span<const UniqueFd> fds, int user_namespace);
+
+// Outside: makes the procfs of a PID namespace that its process will not be in. False where only a
+// process in it can: before Linux 6.17.
+absl::StatusOr<bool> MakeProcOutside(LateMountSlice& slice, int pid_namespace);
 
 // Inside, each with the container's root as root and working directory.
 Outcome MountProcInside(const LateMountSlice& slice);

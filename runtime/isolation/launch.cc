@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "runtime/isolation/cgroup_join.h"
 #include "runtime/isolation/launch_steps.h"
 #include "runtime/kernel/process.h"
@@ -21,7 +23,22 @@ struct Launch {
   int v2_cgroup = -1;
   Terminal terminal;
   SeccompAgent agent;
+  UniqueFd pid_namespace;
 };
+
+template <typename Plan>
+absl::Status AddSuccessor(const Plan& plan, Launch& launch) {
+  const bool terminal = plan.process().terminal();
+  if (!launch.slices.namespaces.by_successor) return absl::OkStatus();
+  if (!AllowsSuccessor(plan.seccomp(), terminal)) {
+    launch.slices.namespaces.by_successor = false;
+    return absl::OkStatus();
+  }
+  auto successor = SuccessorSlice::Make(launch.slices.program, terminal);
+  if (!successor.ok()) return successor.status();
+  launch.slices.successor.emplace(*std::move(successor));
+  return absl::OkStatus();
+}
 
 template <typename Plan>
 absl::Status AddCommon(const Plan& plan, std::span<const UniqueFd> fds, int root,
@@ -51,11 +68,28 @@ absl::Status AddCommon(const Plan& plan, std::span<const UniqueFd> fds, int root
   for (int& stream : launch.slices.streams.streams) {
     if (stream < 0) stream = pod.null_device.get();
   }
+  if (absl::Status status = AddSuccessor(plan, launch); !status.ok()) return status;
   if (!plan.process().terminal()) return absl::OkStatus();
   absl::StatusOr<Terminal> terminal = OpenTerminal(root);
   if (!terminal.ok()) return terminal.status();
   launch.terminal = *std::move(terminal);
   launch.slices.streams.terminal = launch.terminal.slave.get();
+  return absl::OkStatus();
+}
+
+// Leaves the shared PID namespace to a successor where nothing else has to be in it.
+absl::Status StayOutside(const PodNamespaces& pod, Launch& launch) {
+  NamespaceSlice& namespaces = launch.slices.namespaces;
+  if (namespaces.pid_namespace < 0) return absl::OkStatus();
+  if (namespaces.pid_namespace == pod.pid1.get()) {
+    const std::string path = absl::StrCat(pod.pid1_pid, "/ns/pid");
+    launch.pid_namespace.reset(openat(pod.procfs.get(), path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!launch.pid_namespace.valid()) return ErrnoStatus(errno, "open the pod's PID namespace");
+    namespaces.pid_namespace = launch.pid_namespace.get();
+  }
+  absl::StatusOr<bool> made = MakeProcOutside(launch.slices.late_mounts, namespaces.pid_namespace);
+  if (!made.ok()) return made.status();
+  namespaces.by_successor = *made;
   return absl::OkStatus();
 }
 
@@ -86,7 +120,9 @@ absl::StatusOr<LaunchedProcess> Start(Launch launch, pid_t container, const PodN
   process.pidfd = std::move(child->pidfd);
   process.terminal = std::move(launch.terminal.master);
   process.agent = std::move(launch.agent);
+  // A successor's number is not known before its agent has to be.
   AddPids(process.pid, container != 0 ? container : process.pid, process.agent);
+  if (launch.slices.successor) process.successor = std::move(launch.slices.successor->pid());
   return process;
 }
 
@@ -105,6 +141,7 @@ absl::StatusOr<LaunchedProcess> LaunchContainer(const plan::LaunchPlan& plan,
   if (!late_mounts.ok()) return late_mounts.status();
   launch.slices.namespaces = *namespaces;
   launch.slices.late_mounts = *std::move(late_mounts);
+  if (absl::Status status = StayOutside(pod, launch); !status.ok()) return status;
   launch.slices.streams = {.streams = {streams.in, streams.out, streams.err}, .console = true};
   absl::Status status = AddCommon(plan, fds, root.root.get(), pod, launch);
   if (!status.ok()) return status;
@@ -115,6 +152,11 @@ absl::StatusOr<LaunchedProcess> LaunchExec(const plan::ExecPlan& plan,
                                            std::span<const UniqueFd> fds,
                                            const RunningContainer& container,
                                            const PodNamespaces& pod) {
+  const absl::Status running = SendSignal(container.pidfd, 0);
+  if (absl::IsNotFound(running)) {
+    return absl::FailedPreconditionError("the process to join has ended");
+  }
+  if (!running.ok()) return running;
   Launch launch;
   absl::StatusOr<int> in = PlannedFd(plan.has_stdin(), plan.stdin(), fds);
   if (!in.ok()) return in.status();

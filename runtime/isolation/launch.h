@@ -9,6 +9,8 @@
 //     | Release ------------ go ----------->|  seccomp, exec
 //     |<------------ EOF | failed ----------|
 //
+// One that joins a PID namespace has a successor (successor.h) execute, and ends.
+//
 // Nothing here blocks on the child, the caller polls `control`.
 #ifndef BULKHEAD_RUNTIME_ISOLATION_LAUNCH_H_
 #define BULKHEAD_RUNTIME_ISOLATION_LAUNCH_H_
@@ -25,6 +27,7 @@
 #include "runtime/isolation/root.h"
 #include "runtime/isolation/seccomp_listener.h"
 #include "runtime/kernel/fd.h"
+#include "runtime/kernel/shared_pid.h"
 
 namespace bulkhead::isolation {
 
@@ -43,6 +46,9 @@ struct LaunchedProcess {
   SeccompAgent agent;
   // The terminal's master where process.terminal is set; close-on-exec, not blocking.
   UniqueFd terminal;
+  // Valid when it has a successor, a child of this process too: its number, before it does
+  // anything.
+  SharedPid successor;
 };
 
 // Starts the container's first process up to the exec. Both functions must run in the

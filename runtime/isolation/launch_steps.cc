@@ -78,9 +78,39 @@ Outcome SeccompAt(SeccompPlace place, const LaunchSlices& slices, const Progress
   return GiveListenerInside(progress.control);
 }
 
+// A predecessor leads a session as well: the supervisor's, which its successor is born in else, has
+// the supervisor in it. The terminal is the successor's.
+Outcome EnterSession(const LaunchSlices& slices) {
+  return EnterSessionInside(slices.successor.has_value() ? -1 : slices.streams.terminal);
+}
+
+Outcome LeaveMemoryIf(const LaunchSlices& slices) {
+  return slices.successor.has_value() ? slices.successor->LeaveMemoryInside() : Outcome{};
+}
+
+// A successor is born without the attribute. What was written to it is the successor's too, which
+// inherits the security modules' state.
+Outcome SetLabel(const LaunchSlices& slices, const Progress& progress) {
+  const Outcome set = SetLabelInside(slices.lsm, progress.label);
+  if (slices.successor.has_value() && progress.label >= 0) close(progress.label);
+  return set;
+}
+
+int RunSuccessor(void* arguments);
+
+Outcome CloneSuccessorIf(const LaunchSlices& slices, const Progress& progress) {
+  if (!slices.successor.has_value()) return {};
+  return slices.successor->CloneInside(progress.control, &RunSuccessor);
+}
+
 struct Step {
   const char* name;
   Outcome (*run)(const LaunchSlices&, Progress&);
+};
+
+struct SuccessorStep {
+  const char* name;
+  Outcome (*run)(const SuccessorArguments&);
 };
 
 // First the process goes where it belongs, then its view is completed, then it is taken what it
@@ -92,7 +122,7 @@ constexpr Step kSteps[] = {
     {"oom_score_adj", [](const S& s, Progress&) { return SetOomScoreInside(s.oom_score); }},
     {"join cgroups", [](const S& s, Progress&) { return JoinCgroupsInside(s.cgroup_tasks); }},
     {"enter namespaces", [](const S& s, Progress&) { return EnterNamespacesInside(s.namespaces); }},
-    {"new session", [](const S& s, Progress&) { return EnterSessionInside(s.streams); }},
+    {"new session", [](const S& s, Progress&) { return EnterSession(s); }},
     {"mount proc", [](const S& s, Progress&) { return MountProcInside(s.late_mounts); }},
     {"mount cgroup", [](const S& s, Progress&) { return MountCgroupInside(s.late_mounts); }},
     {"mount", [](const S& s, Progress&) { return MountLateInside(s.late_mounts); }},
@@ -110,6 +140,8 @@ constexpr Step kSteps[] = {
     {"label's attribute", [](const S& s, Progress& p) { return OpenLabelInside(s.lsm, p.label); }},
     {"enter user namespace",
      [](const S& s, Progress&) { return EnterUserNamespaceInside(s.namespaces); }},
+    // Nothing is mapped from here on.
+    {"leave memory", [](const S& s, Progress&) { return LeaveMemoryIf(s); }},
     {"new session keyring", [](const S&, Progress&) { return NewSessionKeyringInside(); }},
     {"close descriptors", [](const S&, Progress& p) { return CloseDescriptors(p); }},
     {"umask", [](const S& s, Progress&) { return SetUmask(s); }},
@@ -135,14 +167,24 @@ constexpr Step kSteps[] = {
 // After the release.
 constexpr Step kLastSteps[] = {
     {"unblock signals", [](const S&, Progress&) { return UnblockSignalsInside(); }},
-    {"label", [](const S& s, Progress& p) { return SetLabelInside(s.lsm, p.label); }},
+    {"label", [](const S& s, Progress& p) { return SetLabel(s, p); }},
     {"seccomp", [](const S& s, Progress& p) { return SeccompAt(SeccompPlace::kLast, s, p); }},
-    {"exec", [](const S& s, Progress&) { return ExecuteInside(s.program); }},
+    // Does not return where there is to be a successor.
+    {"clone", [](const S& s, Progress& p) { return CloneSuccessorIf(s, p); }},
+    {"exec", [](const S& s, Progress&) { return ExecuteInside(s.program.vectors()); }},
+};
+
+// In the successor, which has no memory of the slices.
+using A = SuccessorArguments;
+constexpr SuccessorStep kSuccessorSteps[] = {
+    // Of its own, whose leader nobody else can be.
+    {"new session", [](const A& a) { return EnterSessionInside(a.terminal); }},
+    {"exec", [](const A& a) { return ExecuteInside(a.program); }},
 };
 
 // An error that cannot be told shows as the end of the control socket.
-[[noreturn]] void Fail(const Progress& progress, const char* step, const Outcome& outcome) {
-  SendReport(progress.control, step, outcome);
+[[noreturn]] void Fail(int control, const char* step, const Outcome& outcome) {
+  SendReport(control, step, outcome);
   _exit(127);
 }
 
@@ -150,8 +192,17 @@ template <size_t N>
 void RunOrFail(const Step (&steps)[N], const LaunchSlices& slices, Progress& progress) {
   for (const Step& step : steps) {
     const Outcome outcome = step.run(slices, progress);
-    if (!outcome.ok()) Fail(progress, step.name, outcome);
+    if (!outcome.ok()) Fail(progress.control, step.name, outcome);
   }
+}
+
+int RunSuccessor(void* argument) {
+  const auto& arguments = *static_cast<const SuccessorArguments*>(argument);
+  for (const SuccessorStep& step : kSuccessorSteps) {
+    const Outcome outcome = step.run(arguments);
+    if (!outcome.ok()) Fail(arguments.control, step.name, outcome);
+  }
+  _exit(127);
 }
 
 }  // namespace
@@ -162,10 +213,10 @@ void RunLaunchSteps(const LaunchSlices& slices, int control) {
   if (slices.held) {
     // Not told that it is ready, the supervisor would wait for ever.
     const Outcome told = SendReport(progress.control, "", {});
-    if (!told.ok()) Fail(progress, "report", told);
+    if (!told.ok()) Fail(progress.control, "report", told);
     const Outcome released = AwaitRelease(progress.control);
     if (released.error == ECONNRESET) _exit(127);  // There is nobody to tell.
-    if (!released.ok()) Fail(progress, "await release", released);
+    if (!released.ok()) Fail(progress.control, "await release", released);
   }
   RunOrFail(kLastSteps, slices, progress);
   _exit(127);

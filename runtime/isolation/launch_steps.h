@@ -2,6 +2,7 @@
 #ifndef BULKHEAD_RUNTIME_ISOLATION_LAUNCH_STEPS_H_
 #define BULKHEAD_RUNTIME_ISOLATION_LAUNCH_STEPS_H_
 
+#include <optional>
 #include <vector>
 
 #include "google/protobuf/repeated_field.h"
@@ -11,6 +12,7 @@
 #include "runtime/isolation/namespaces.h"
 #include "runtime/isolation/oom_score.h"
 #include "runtime/isolation/program.h"
+#include "runtime/isolation/successor.h"
 #include "runtime/isolation/terminal.h"
 
 namespace bulkhead::isolation {
@@ -30,10 +32,12 @@ struct LaunchSlices {
   const plan::SeccompPlan* seccomp = nullptr;
   // Whether the program waits for a release.
   bool held = true;
+  // For one that joins a PID namespace in which others live.
+  std::optional<SuccessorSlice> successor;
 };
 
 // In the child: carries out the table, reports on `control` and waits for the release if it is
-// held, executes.
+// held, executes, or has its successor do so.
 [[noreturn]] void RunLaunchSteps(const LaunchSlices& slices, int control);
 
 }  // namespace bulkhead::isolation

@@ -64,6 +64,7 @@ absl::StatusOr<NamespaceSlice> ContainerNamespaces(const plan::NamespacesPlan& p
 
 NamespaceSlice ExecNamespaces(int container_pidfd, const PodNamespaces& pod) {
   return {.pid_namespace = container_pidfd,
+          .by_successor = true,
           .container = container_pidfd,
           .user_namespace = pod.user_namespace.get()};
 }
@@ -71,7 +72,7 @@ NamespaceSlice ExecNamespaces(int container_pidfd, const PodNamespaces& pod) {
 absl::StatusOr<ChildPidNamespace> ChildPidNamespace::Enter(const NamespaceSlice& slice,
                                                            int procfs) {
   ChildPidNamespace entered;
-  if (slice.pid_namespace < 0) return entered;
+  if (slice.pid_namespace < 0 || slice.by_successor) return entered;
   entered.own_.reset(openat(procfs, "self/ns/pid", O_RDONLY | O_CLOEXEC));
   if (!entered.own_.valid()) return ErrnoStatus(errno, "open the own PID namespace");
   if (setns(slice.pid_namespace, CLONE_NEWPID) == 0) return entered;
@@ -89,11 +90,14 @@ absl::Status ChildPidNamespace::Restore() {
 
 Outcome EnterNamespacesInside(const NamespaceSlice& slice) {
   if (slice.container >= 0) {
-    const int flags = CLONE_NEWNS | CLONE_NEWCGROUP;
+    const int flags = CLONE_NEWNS | CLONE_NEWCGROUP | (slice.by_successor ? CLONE_NEWPID : 0);
     return FromResult(setns(slice.container, flags), "of the container");
   }
   if (slice.own_cgroup_namespace && unshare(CLONE_NEWCGROUP) != 0) {
     return FromResult(-1, "cgroup");
+  }
+  if (slice.by_successor && setns(slice.pid_namespace, CLONE_NEWPID) != 0) {
+    return FromResult(-1, "pid");
   }
   return FromResult(setns(slice.mount_namespace, CLONE_NEWNS), "mnt");
 }

@@ -25,6 +25,8 @@ struct NamespaceSlice {
   uint64_t clone_flags = 0;
   // A PID namespace, or a pidfd of a process in it, for the child; -1: the supervisor's.
   int pid_namespace = -1;
+  // Whether it is the child's own child that is made in that.
+  bool by_successor = false;
   int mount_namespace = -1;
   bool own_cgroup_namespace = false;
   // Of a running container, whose mount and cgroup namespaces an exec enters; else -1.
@@ -38,8 +40,8 @@ absl::StatusOr<NamespaceSlice> ContainerNamespaces(const plan::NamespacesPlan& p
                                                    int mount_namespace, const PodNamespaces& pod);
 NamespaceSlice ExecNamespaces(int container_pidfd, const PodNamespaces& pod);
 
-// Outside: lets the next child be made in another PID namespace. Restore must be called in the
-// parent; its error is Astray.
+// Outside: lets the next child be made in its PID namespace, unless a successor is. Restore must be
+// called in the parent; its error is Astray.
 class ChildPidNamespace {
  public:
   static absl::StatusOr<ChildPidNamespace> Enter(const NamespaceSlice& slice, int procfs);

@@ -29,7 +29,8 @@ bool IsNotHere(int error) {
          error == ENODEV || error == ETIMEDOUT;
 }
 
-std::vector<char*> Pointers(const google::protobuf::RepeatedPtrField<std::string>& strings) {
+template <typename Strings>
+std::vector<char*> Pointers(const Strings& strings) {
   std::vector<char*> pointers;
   pointers.reserve(strings.size() + 1);
   // execve(2) takes char* but does not write.
@@ -54,7 +55,8 @@ absl::StatusOr<ProgramSlice> ProgramOutside(const plan::Process& process) {
   if (process.args_size() == 0 || process.args(0).empty()) {
     return absl::InvalidArgumentError("no command to execute");
   }
-  ProgramSlice slice{.process = &process, .candidates = ProgramCandidates(process)};
+  ProgramSlice slice{.process = &process, .names = ProgramCandidates(process)};
+  slice.candidates = Pointers(slice.names);
   slice.argv = Pointers(process.args());
   slice.envp = Pointers(process.env());
   return slice;
@@ -81,15 +83,14 @@ Outcome EnterDirectoryInside(const ProgramSlice& slice, bool as_user, bool& ente
   return {.error = reached[0] == '/' ? 0 : EXDEV, .subject = path};
 }
 
-Outcome ExecuteInside(const ProgramSlice& slice) {
-  const char* command = slice.process->args(0).c_str();
+Outcome ExecuteInside(const ProgramVectors& program) {
   int error = ENOENT;
-  for (const std::string& candidate : slice.candidates) {
-    execve(candidate.c_str(), slice.argv.data(), slice.envp.data());
-    if (!IsNotHere(errno)) return FromResult(-1, candidate.c_str());
+  for (char* const* candidate = program.candidates; *candidate != nullptr; ++candidate) {
+    execve(*candidate, program.argv, program.envp);
+    if (!IsNotHere(errno)) return FromResult(-1, *candidate);
     if (errno == EACCES) error = EACCES;
   }
-  return {.error = error, .subject = command};
+  return {.error = error, .subject = program.command};
 }
 
 }  // namespace bulkhead::isolation

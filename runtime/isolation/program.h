@@ -15,12 +15,23 @@ namespace bulkhead::isolation {
 // PATH in the environment, as execvp(3) does it.
 std::vector<std::string> ProgramCandidates(const plan::Process& process);
 
-// All that execve(2) needs, made before the clone. The plan must outlive the slice.
+// All that execve(2) needs. The lists end with a null pointer.
+struct ProgramVectors {
+  const char* command = nullptr;
+  char* const* candidates = nullptr;
+  char* const* argv = nullptr;
+  char* const* envp = nullptr;
+};
+
+// The same, made before the clone. The plan must outlive the slice.
 struct ProgramSlice {
   const plan::Process* process = nullptr;
-  std::vector<std::string> candidates;
+  std::vector<std::string> names;
+  std::vector<char*> candidates;
   std::vector<char*> argv;
   std::vector<char*> envp;
+
+  ProgramVectors vectors() const { return {argv[0], candidates.data(), argv.data(), envp.data()}; }
 };
 
 // INVALID_ARGUMENT: no arguments, an empty command.
@@ -33,7 +44,7 @@ Outcome EnterDirectoryInside(const ProgramSlice& slice, bool as_user, bool& ente
 
 // Inside: does not return when the program runs. Unlike execvp(3), no shell is tried for a file
 // without a known format.
-Outcome ExecuteInside(const ProgramSlice& slice);
+Outcome ExecuteInside(const ProgramVectors& program);
 
 }  // namespace bulkhead::isolation
 

@@ -27,11 +27,12 @@ constexpr uint64_t kMaxErrno = 4095;  // The kernel's MAX_ERRNO; more it would c
 constexpr uint64_t kMaxArguments = 6;
 constexpr size_t kMaxMetadata = 4096;
 
-// Those of the steps that can come after "seccomp" in launch_steps.cc. But for execve(2): the agent
-// is there by then, and a success that it pretends ends the process.
+// Those of the steps that can come after "seccomp" in launch_steps.cc, a successor's among them.
+// But for execve(2): the agent is there by then, and a success that it pretends ends the process.
 constexpr absl::string_view kLaunchCalls[] = {
-    "capset", "chdir", "close",     "exit_group", "fchdir",    "getcwd",         "openat2",
-    "prctl",  "read",  "setgroups", "setresgid",  "setresuid", "rt_sigprocmask", "write",
+    "capset",    "chdir",     "clone",     "close",  "exit_group", "fchdir",
+    "getcwd",    "ioctl",     "openat2",   "prctl",  "read",       "rt_sigprocmask",
+    "setgroups", "setresgid", "setresuid", "setsid", "write",
 };
 
 template <typename T>

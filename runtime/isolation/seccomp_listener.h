@@ -8,7 +8,9 @@
 //     | close 4                         |                                  |
 //
 // From then on the agent alone has it. When the agent is gone the kernel answers ENOSYS, also to
-// the calls that wait. No call of the launch itself is notified before (seccomp_json.cc).
+// the calls that wait. No call of the launch itself is notified before (seccomp_json.cc). A
+// successor (successor.h) is cloned afterwards: the filter and its listener are its own too, the
+// descriptor never was.
 #ifndef BULKHEAD_RUNTIME_ISOLATION_SECCOMP_LISTENER_H_
 #define BULKHEAD_RUNTIME_ISOLATION_SECCOMP_LISTENER_H_
 
@@ -49,8 +51,8 @@ struct SeccompAgent {
   std::string process_state;
 };
 
-// Outside. `process` is the child, `container` the container's first process. `fds` may be closed
-// afterwards.
+// Outside. `process` is the child, also where a successor is to have its filter; `container` is the
+// container's first process. `fds` may be closed afterwards.
 absl::StatusOr<SeccompAgent> SeccompAgentOutside(const plan::SeccompPlan& plan,
                                                  std::span<const UniqueFd> fds);
 void AddPids(pid_t process, pid_t container, SeccompAgent& agent);

@@ -51,10 +51,10 @@ absl::StatusOr<Terminal> OpenTerminal(int root) {
   return terminal;
 }
 
-Outcome EnterSessionInside(const StreamSlice& slice) {
+Outcome EnterSessionInside(int terminal) {
   if (setsid() < 0) return FromResult(-1, "setsid");
-  if (slice.terminal < 0) return {};
-  return FromResult(ioctl(slice.terminal, TIOCSCTTY, 0), "TIOCSCTTY");
+  if (terminal < 0) return {};
+  return FromResult(ioctl(terminal, TIOCSCTTY, 0), "TIOCSCTTY");
 }
 
 Outcome MountConsoleInside(const StreamSlice& slice) {

@@ -28,8 +28,8 @@ struct StreamSlice {
   uid_t owner = 0;
 };
 
-// Inside: a session of its own, the terminal as its controlling one.
-Outcome EnterSessionInside(const StreamSlice& slice);
+// Inside: a session of its own, with the terminal, unless -1, as its controlling one.
+Outcome EnterSessionInside(int terminal);
 
 // Inside: /dev/console is the terminal; bound by descriptor, the place checked to be no link
 // (CVE-2025-52565).

@@ -32,23 +32,30 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Watch(
   std::unique_ptr<ChildProcess> child(
       new ChildProcess(loop, std::move(launched), stage, std::move(handlers)));
   ChildProcess* raw = child.get();
-  absl::Status status =
-      loop.Watch(raw->pidfd_.get(), kEndEvents, [raw](uint32_t) { raw->OnPidfd(); });
+  absl::Status status = raw->WatchPidfd();
   if (status.ok() && raw->control_.valid()) {
     status = loop.Watch(raw->control_.get(), EPOLLIN, [raw](uint32_t) { raw->OnControl(); });
   }
-  if (!status.ok()) return status;
-  return child;
+  if (status.ok()) return child;
+  raw->Kill();
+  return status;
 }
 
 absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Restore(EventLoop& loop,
                                                                     const state::Process& state,
                                                                     Handlers handlers) {
+  SharedPid successor;
+  if (state.successor() > 0) {
+    absl::StatusOr<SharedPid> opened = SharedPid::Open(UniqueFd(state.successor()));
+    if (!opened.ok()) return opened.status();
+    successor = *std::move(opened);
+  }
   isolation::LaunchedProcess launched{.pid = state.pid(),
                                       .pidfd = UniqueFd(state.pidfd()),
                                       .control = RestoreFd(state.control()),
                                       .agent = {.connection = RestoreFd(state.seccomp_agent()),
-                                                .process_state = state.process_state()}};
+                                                .process_state = state.process_state()},
+                                      .successor = std::move(successor)};
   return Watch(loop, std::move(launched), state.stage(), std::move(handlers));
 }
 
@@ -59,6 +66,7 @@ ChildProcess::ChildProcess(EventLoop& loop, isolation::LaunchedProcess launched,
       pidfd_(std::move(launched.pidfd)),
       control_(std::move(launched.control)),
       agent_(std::move(launched.agent)),
+      successor_(std::move(launched.successor)),
       stage_(stage),
       handlers_(std::move(handlers)) {}
 
@@ -73,6 +81,7 @@ state::Process ChildProcess::Save() const {
   state.set_pid(pid_);
   state.set_pidfd(pidfd_.get());
   state.set_control(SaveFd(control_.get()));
+  state.set_successor(SaveFd(successor_.file()));
   state.set_stage(stage_);
   state.set_seccomp_agent(SaveFd(agent_.connection.get()));
   state.set_process_state(agent_.process_state);
@@ -106,7 +115,43 @@ void ChildProcess::CloseControl() {
   control_.reset();
 }
 
+absl::Status ChildProcess::WatchPidfd() {
+  return loop_.Watch(pidfd_.get(), kEndEvents, [this](uint32_t) { OnPidfd(); });
+}
+
+// Nobody would learn of its end.
+void ChildProcess::Kill() {
+  kill(pid_, SIGKILL);
+  if (!successor_.valid()) return;
+  // Then it makes none any more.
+  siginfo_t info;
+  while (waitid(P_PID, pid_, &info, WEXITED) != 0 && errno == EINTR) {
+  }
+  if (successor_.Get() != 0) kill(successor_.Get(), SIGKILL);
+}
+
+absl::Status ChildProcess::Follow() {
+  const pid_t pid = successor_.Get();
+  if (pid == 0) return absl::OkStatus();
+  loop_.Forget(pidfd_.get());
+  successor_ = SharedPid();
+  pid_ = pid;
+  // Not reaped, it is no other's number.
+  pidfd_.reset(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  absl::Status status = pidfd_.valid() ? WatchPidfd() : ErrnoStatus(errno, "pidfd_open");
+  if (!status.ok()) kill(pid, SIGKILL);
+  return status;
+}
+
+void ChildProcess::Lose(const absl::Status& why) {
+  const std::shared_ptr<bool> alive = alive_;
+  Fail(why);
+  if (*alive)
+    std::exchange(handlers_.on_end, nullptr)(Ended{.code = 128 + SIGKILL, .signal = SIGKILL});
+}
+
 void ChildProcess::OnControl() {
+  if (absl::Status status = Follow(); !status.ok()) return Lose(status);
   const absl::StatusOr<isolation::LaunchProgress> progress =
       isolation::ReceiveReport(control_.get());
   if (!progress.ok()) return Fail(progress.status());
@@ -120,7 +165,7 @@ void ChildProcess::OnControl() {
       stage_ = state::Process::READY;
       return std::exchange(handlers_.on_ready, nullptr)(absl::OkStatus());
     case isolation::LaunchProgress::kClosed:
-      if (stage_ != state::Process::RELEASED) {
+      if (stage_ != state::Process::RELEASED || successor_.valid()) {
         return Fail(absl::AbortedError("the process was killed before it ran its program"));
       }
       CloseControl();
@@ -147,8 +192,9 @@ void ChildProcess::Fail(const absl::Status& status) {
 }
 
 void ChildProcess::OnPidfd() {
-  // What it said last comes before its end.
   const std::shared_ptr<bool> alive = alive_;
+  if (successor_.Get() != 0) return OnControl();
+  // What it said last comes before its end.
   while (*alive && control_.valid()) {
     const Stage before = stage_;
     OnControl();

@@ -14,6 +14,7 @@
 #include "proto/state.pb.h"
 #include "runtime/isolation/launch.h"
 #include "runtime/kernel/fd.h"
+#include "runtime/kernel/shared_pid.h"
 #include "runtime/supervisor/event_loop.h"
 
 namespace bulkhead::supervisor {
@@ -31,7 +32,8 @@ inline constexpr uint32_t kEndEvents = EPOLLIN | EPOLLET;
 // Reaps the process of a pidfd; UNAVAILABLE while it runs, or its tracer has not reaped it.
 absl::StatusOr<Ended> Reap(int pidfd);
 
-// A process on its way through its launch (isolation/launch.h) to its end.
+// A process on its way through its launch (isolation/launch.h) to its end, and its successor, which
+// takes its place.
 class ChildProcess {
  public:
   using Stage = state::Process::Stage;
@@ -60,6 +62,8 @@ class ChildProcess {
   ChildProcess& operator=(const ChildProcess&) = delete;
 
   pid_t pid() const { return pid_; }
+  // Whether it is to be reaped by this.
+  bool Owns(pid_t pid) const { return pid == pid_ || pid == successor_.Get(); }
   int pidfd() const { return pidfd_.get(); }
   Stage stage() const { return stage_; }
   state::Process Save() const;
@@ -74,6 +78,12 @@ class ChildProcess {
  private:
   ChildProcess(EventLoop& loop, isolation::LaunchedProcess launched, Stage stage,
                Handlers handlers);
+  absl::Status WatchPidfd();
+  void Kill();
+  // Goes on with the successor, once there is one. Its predecessor is reaped like any stray child.
+  absl::Status Follow();
+  // It was killed, and cannot be seen to end: it is reaped like a stray child.
+  void Lose(const absl::Status& why);
   void OnControl();
   void OnListening();
   void OnPidfd();
@@ -85,6 +95,7 @@ class ChildProcess {
   UniqueFd pidfd_;
   UniqueFd control_;
   isolation::SeccompAgent agent_;
+  SharedPid successor_;
   Stage stage_;
   Handlers handlers_;
   // Whether *this was destroyed by a handler is seen through it.

@@ -128,7 +128,6 @@ absl::Status Containers::DoCreate(const ReplyTo& to, const plan::LaunchPlan& pla
   UniqueFd master = std::move(launched->terminal);
   auto process = ChildProcess::Watch(loop_, *std::move(launched), state::Process::PREPARING,
                                      HandlersOf(container.id, OwnProcfs(pod)));
-  // Its control socket is closed by now, which ends a process that cannot be followed.
   if (!process.ok()) return process.status();
   container.process = *std::move(process);
   container.exit_record = *std::move(record);
@@ -207,6 +206,7 @@ void Containers::OnExecuted(Container& container, const absl::Status& status) {
   container.started_at = Now();
   Reply reply;
   reply.mutable_start_container()->set_started_at(container.started_at);
+  reply.mutable_start_container()->set_pid(container.process->pid());
   Answer(container.launch, absl::OkStatus(), std::move(reply));
 }
 
@@ -329,7 +329,7 @@ std::string Containers::AnyAlive() const {
 
 bool Containers::Owns(pid_t pid) const {
   return std::any_of(containers_.begin(), containers_.end(), [pid](const auto& entry) {
-    return entry.second.process != nullptr && entry.second.process->pid() == pid;
+    return entry.second.process != nullptr && entry.second.process->Owns(pid);
   });
 }
 

@@ -28,15 +28,10 @@ absl::Status Execs::DoStart(const ReplyTo& to, const plan::ExecPlan& plan,
       plan, fds, {first.pid(), first.pidfd(), (*container)->root.root.get()}, pod);
   if (!launched.ok()) return launched.status();
   const uint64_t id = ++last_id_;
-  const pid_t pid = launched->pid;
   UniqueFd terminal = std::move(launched->terminal);
   auto process =
       ChildProcess::Watch(loop_, *std::move(launched), state::Process::RELEASED, HandlersOf(id));
-  if (!process.ok()) {
-    // It waits for no release, and nobody would learn of its end. It is not reaped yet.
-    kill(pid, SIGKILL);
-    return process.status();
-  }
+  if (!process.ok()) return process.status();
   execs_[id] = {*std::move(process), 0, std::move(terminal), to};
   return absl::OkStatus();
 }
@@ -97,7 +92,7 @@ void Execs::Signal(const ReplyTo& to, const SignalExec& request) {
 
 bool Execs::Owns(pid_t pid) const {
   return std::any_of(execs_.begin(), execs_.end(),
-                     [pid](const auto& entry) { return entry.second.process->pid() == pid; });
+                     [pid](const auto& entry) { return entry.second.process->Owns(pid); });
 }
 
 void Execs::Save(state::State& state) const {

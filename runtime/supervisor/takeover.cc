@@ -146,7 +146,8 @@ std::vector<int> DescriptorsOf(const state::State& state) {
       state.pod().procfs(),   state.pod().null_device(),   state.pod().pid1(),
       state.pod_oom_events(), state.pod().user_namespace()};
   const auto add_process = [&fds](const state::Process& process) {
-    fds.insert(fds.end(), {process.pidfd(), process.control(), process.seccomp_agent()});
+    fds.insert(fds.end(),
+               {process.pidfd(), process.control(), process.seccomp_agent(), process.successor()});
   };
   for (const state::Container& c : state.containers()) {
     add_process(c.process());

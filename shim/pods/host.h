@@ -54,6 +54,11 @@ struct LaunchedContainer {
   std::string apparmor_profile;
 };
 
+struct StartedContainer {
+  int64_t at = 0;   // Nanoseconds since the epoch.
+  int32_t pid = 0;  // 0: that of LaunchedContainer.
+};
+
 // A command started in a running container.
 class ExecProcess {
  public:
@@ -110,8 +115,8 @@ class PodSupervisor {
   virtual absl::StatusOr<int32_t> SetUp(PodSetup setup) = 0;
   // Everything up to the exec.
   virtual absl::StatusOr<LaunchedContainer> CreateContainer(const ContainerLaunch& launch) = 0;
-  // Returns when it was released, in nanoseconds since the epoch.
-  virtual absl::StatusOr<int64_t> StartContainer(const std::string& id) = 0;
+  // Returns when it was released.
+  virtual absl::StatusOr<StartedContainer> StartContainer(const std::string& id) = 0;
   // NOT_FOUND when the container has ended.
   virtual absl::Status SignalContainer(const std::string& id, int signal,
                                        std::chrono::milliseconds timeout) = 0;

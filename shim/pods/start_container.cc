@@ -89,7 +89,7 @@ absl::Status Service::ReleaseContainer(const FoundContainer& found) {
     return saved;
   }
   const auto supervisor = SupervisorOf(pod);
-  const absl::StatusOr<int64_t> started =
+  const absl::StatusOr<StartedContainer> started =
       supervisor == nullptr ? absl::UnavailableError("the pod's supervisor is gone")
                             : supervisor->StartContainer(container.record.id);
   std::unique_lock lock(pod.mutex);
@@ -97,7 +97,8 @@ absl::Status Service::ReleaseContainer(const FoundContainer& found) {
     // The loss of the supervisor can have ended it meanwhile.
     if (container.record.phase != ContainerPhase::kStarting) return absl::OkStatus();
     container.record.phase = ContainerPhase::kRunning;
-    container.record.started_at = *started;
+    container.record.started_at = started->at;
+    if (started->pid != 0) container.pid = started->pid;
     pod.changed.notify_all();
     Publish(pod, container.record.id, ContainerEvent::Type::kStarted);
     if (container.early_exit) SettleExit(found.pod, found.container, *container.early_exit);

@@ -109,12 +109,13 @@ absl::StatusOr<int32_t> SupervisorConnection::SetUp(PodSetup setup) {
   return hello->pid1();
 }
 
-absl::StatusOr<int64_t> SupervisorConnection::StartContainer(const std::string& id) {
+absl::StatusOr<StartedContainer> SupervisorConnection::StartContainer(const std::string& id) {
   Request request;
   request.mutable_start_container()->set_id(id);
   const absl::StatusOr<Response> response = client_->Call(std::move(request), {}, kCallTimeout);
   if (!response.ok()) return response.status();
-  return response->reply.start_container().started_at();
+  const supervisor::StartContainerReply& reply = response->reply.start_container();
+  return StartedContainer{.at = reply.started_at(), .pid = reply.pid()};
 }
 
 absl::Status SupervisorConnection::SignalContainer(const std::string& id, int signal,

@@ -50,7 +50,7 @@ class SupervisorConnection : public PodSupervisor {
   const supervisor::HelloReply& hello() const override { return client_->hello(); }
   absl::StatusOr<int32_t> SetUp(PodSetup setup) override;
   absl::StatusOr<LaunchedContainer> CreateContainer(const ContainerLaunch& launch) override;
-  absl::StatusOr<int64_t> StartContainer(const std::string& id) override;
+  absl::StatusOr<StartedContainer> StartContainer(const std::string& id) override;
   absl::Status SignalContainer(const std::string& id, int signal,
                                std::chrono::milliseconds timeout) override;
   absl::Status RemoveContainer(const std::string& id) override;

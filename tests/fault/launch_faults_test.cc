@@ -49,6 +49,7 @@ constexpr Exception kNotInjected[] = {
 
 // Those whose failure may leave the launch as it should be.
 constexpr Exception kPassedOver[] = {
+    {Caller::kChild, "madvise", "ENOMEM, which it also tells when there are gaps"},
     {Caller::kSupervisor, "epoll_ctl", "EPOLL_CTL_DEL before a close(2), which does the same"},
     {Caller::kSupervisor, "waitid", "of the end of a command, whose code is then 255"},
     {Caller::kSupervisor, "read", "of SIGCHLD's signalfd, which is read again"},

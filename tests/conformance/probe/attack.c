@@ -40,7 +40,11 @@ static int exchange(const char* a, const char* b) {
 }
 
 // What was found of processes that are about to become others.
-static struct { unsigned long seen, programs, overwritten, descriptors, roots, traced; } found;
+static struct {
+  unsigned long seen, programs, overwritten, descriptors, roots, traced;
+  // Of those that were traced: what is not the container's own.
+  unsigned long privileged, elsewhere, kept, secrets;
+} found;
 
 static int open_in(int process, const char* name, int flags) {
   return openat(process, name, flags | O_CLOEXEC);
@@ -75,11 +79,116 @@ static void count(int reached, int process, unsigned long* counter) {
   close(reached);
 }
 
+// All of a file of a process, in a buffer that the next call uses again.
+static const char* read_text(int process, const char* name) {
+  static char text[8192];
+  int file = open_in(process, name, O_RDONLY);
+  ssize_t size = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
+  close(file);
+  text[size < 0 ? 0 : size] = '\0';
+  return text;
+}
+
+static unsigned long long field(const char* status, const char* name, int base) {
+  const char* at = strstr(status, name);
+  return at == NULL ? ~0ULL : strtoull(at + strlen(name), NULL, base);
+}
+
+// What a process may: capability sets, and what it is bound by.
+struct privileges {
+  unsigned long long capabilities, no_new_privileges, filters;
+};
+
+static struct privileges privileges_of(int process) {
+  const char* status = read_text(process, "status");
+  struct privileges all = {
+      .capabilities = field(status, "CapInh:", 16) | field(status, "CapPrm:", 16) |
+                      field(status, "CapEff:", 16) | field(status, "CapBnd:", 16) |
+                      field(status, "CapAmb:", 16),
+      .no_new_privileges = field(status, "NoNewPrivs:", 10),
+      .filters = field(status, "Seccomp_filters:", 10),
+  };
+  return all;
+}
+
+static int is_privileged(int process, int own) {
+  struct privileges its = privileges_of(process), ours = privileges_of(own);
+  return (its.capabilities & ~ours.capabilities) != 0 ||
+         its.no_new_privileges < ours.no_new_privileges || its.filters < ours.filters;
+}
+
+// Whether a namespace, the root or the directory is another.
+static int is_elsewhere(int process, int own) {
+  static const char* const places[] = {"ns/cgroup", "ns/ipc",  "ns/mnt", "ns/net",
+                                       "ns/pid",    "ns/user", "ns/uts", "ns/pid_for_children",
+                                       "root",      "cwd"};
+  for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); ++i) {
+    struct stat its, ours;
+    if (fstatat(process, places[i], &its, 0) != 0 || fstatat(own, places[i], &ours, 0) != 0) {
+      return 1;
+    }
+    if (its.st_dev != ours.st_dev || its.st_ino != ours.st_ino) return 1;
+  }
+  return 0;
+}
+
+// Whether there is more than the standard streams and the socket that an error is told by.
+static int keeps_descriptors(int process) {
+  for (int fd = 3; fd < 256; ++fd) {
+    char path[16], link[64] = "";
+    snprintf(path, sizeof(path), "fd/%d", fd);
+    if (readlinkat(process, path, link, sizeof(link) - 1) < 0) continue;
+    if (fd > 3 || strncmp(link, "socket:", 7) != 0) return 1;
+  }
+  return 0;
+}
+
+static int holds(int memory, unsigned long begin, unsigned long end, const char* secret) {
+  size_t size = end - begin;
+  char* copy = size > (64UL << 20) ? NULL : malloc(size);
+  ssize_t got = copy == NULL ? -1 : pread(memory, copy, size, (off_t)begin);
+  int held = got > 0 && memmem(copy, (size_t)got, secret, strlen(secret)) != NULL;
+  free(copy);
+  return held;
+}
+
+// Whether the memory that it may write to holds the secret.
+static int knows(int process, const char* secret) {
+  int memory = open_in(process, "mem", O_RDONLY);
+  int known = 0;
+  for (const char* line = read_text(process, "maps"); !known && *line != '\0';) {
+    unsigned long begin, end;
+    char mode[5] = "";
+    if (sscanf(line, "%lx-%lx %4s", &begin, &end, mode) == 3 && mode[1] == 'w') {
+      known = holds(memory, begin, end, secret);
+    }
+    const char* rest = strchr(line, '\n');
+    line = rest == NULL ? "" : rest + 1;
+  }
+  close(memory);
+  return known;
+}
+
+static const char* wanted = "";
+
+// While it is stopped it stays the process that it is.
+static void look_into(int process) {
+  static int own = -1;
+  if (own < 0) own = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (!is_ours(process)) return;
+  ++found.traced;
+  found.privileged += is_privileged(process, own) != 0;
+  found.elsewhere += is_elsewhere(process, own) != 0;
+  found.kept += keeps_descriptors(process) != 0;
+  found.secrets += *wanted != '\0' && knows(process, wanted);
+}
+
 static void trace(pid_t pid, int process) {
   if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) != 0) return;
   ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
-  waitpid(pid, NULL, __WALL);
-  if (is_ours(process)) ++found.traced;
+  // One that has ended is not to be seen either.
+  int status = 0;
+  if (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) look_into(process);
   ptrace(PTRACE_DETACH, pid, NULL, NULL);
 }
 
@@ -119,19 +228,32 @@ static void look_at(const char* pid) {
   close(process);
 }
 
-// Looks for processes of the runtime's program, and attacks each.
+// Looks for processes of the runtime's program, and attacks each. The first one is the hunter, or
+// waits for the end of the pod.
 static int hunt(void) {
   DIR* proc = opendir("/proc");
   if (proc == NULL) return 1;
   while (!stopped) {
     for (struct dirent* entry; (entry = readdir(proc)) != NULL;) {
-      if (entry->d_name[0] > '0' && entry->d_name[0] <= '9') look_at(entry->d_name);
+      if (atoi(entry->d_name) > 1) look_at(entry->d_name);
     }
     rewinddir(proc);
   }
   closedir(proc);
   printf("seen %lu programs %lu overwritten %lu descriptors %lu roots %lu traced %lu\n", found.seen,
          found.programs, found.overwritten, found.descriptors, found.roots, found.traced);
+  printf("privileged %lu elsewhere %lu kept %lu secrets %lu\n", found.privileged, found.elsewhere,
+         found.kept, found.secrets);
+  return 0;
+}
+
+// What a hunter looks for: named like the runtime's program, with a descriptor too many and, as
+// argument, a secret.
+static int decoy(void) {
+  dup2(0, 9);
+  printf("waits\n");
+  fflush(stdout);
+  while (!stopped) pause();
   return 0;
 }
 
@@ -199,9 +321,16 @@ int main(int argc, char** argv) {
   signal(SIGTERM, stop);
   if (argc == 4 && strcmp(argv[1], "exchange") == 0) return exchange(argv[2], argv[3]);
   if (argc == 2 && strcmp(argv[1], "hunt") == 0) return hunt();
+  if (argc == 3 && strcmp(argv[1], "hunt") == 0) {
+    wanted = argv[2];
+    return hunt();
+  }
+  if (argc == 3 && strcmp(argv[1], "decoy") == 0) return decoy();
   if (argc == 2 && strcmp(argv[1], "abstract-sockets") == 0) return abstract_sockets();
   if (argc == 2 && strcmp(argv[1], "release-agent") == 0) return release_agent();
   if (argc == 3 && strcmp(argv[1], "read") == 0) return read_file(argv[2]);
-  fprintf(stderr, "usage: attack exchange A B|hunt|abstract-sockets|release-agent|read FILE\n");
+  fprintf(stderr,
+          "usage: attack exchange A B|hunt [SECRET]|decoy "
+          "SECRET|abstract-sockets|release-agent|read FILE\n");
   return 2;
 }

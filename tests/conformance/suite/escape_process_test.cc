@@ -1,9 +1,11 @@
 // Ways out by the runtime's own process, which every container's process is at first, and by what
 // it leaves to it: program, descriptors, directory, ids, capabilities.
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <set>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "tests/conformance/fixture/escape_test.h"
@@ -14,6 +16,32 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
+
+constexpr char kSecret[] = "a-secret-of-another-container";
+
+// Few are missed, and each is looked into for long.
+constexpr int kTracedRounds = 100;
+
+// What a process has that its tracer has not.
+constexpr const char* kGains[] = {
+    "overwritten",
+    "privileged",
+    "kept",
+// A supervisor's memory is the sanitizer's too, and comes along.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    "secrets",
+#endif
+};
+
+bool KernelIsAtLeast(int major, int minor) {
+  utsname name = {};
+  int running_major = 0, running_minor = 0;
+  uname(&name);
+  std::istringstream release(name.release);
+  char dot = 0;
+  release >> running_major >> dot >> running_minor;
+  return running_major > major || (running_major == major && running_minor >= minor);
+}
 
 // A number that `attack hunt` tells behind `name`.
 long Counted(const std::string& output, const std::string& name) {
@@ -43,15 +71,40 @@ class EscapeByProcess : public EscapeTest {
   // What an attacker found in the container `config`, into which `command` is executed again and
   // again; each must be answered, whatever with.
   std::string Hunt(const Pod& pod, v1::ContainerConfig config,
-                   const std::vector<std::string>& command) {
+                   const std::vector<std::string>& command, int rounds = 500) {
     config.clear_command();
-    for (const char* word : {"attack", "hunt"}) config.add_command(word);
+    for (const char* word : {"attack", "hunt", kSecret}) config.add_command(word);
     const std::string id = Start(pod, config);
-    for (int i = 0; i < 500; ++i) {
+    for (int i = 0; i < rounds; ++i) {
       const absl::Status answer = cri().ExecSync(id, command).status();
       EXPECT_NE(answer.code(), absl::StatusCode::kDeadlineExceeded) << answer;
     }
     return StopAndRead(id);
+  }
+
+  // As hostile as it gets without a user namespace; its commands take long to be found.
+  v1::ContainerConfig Tracer() {
+    auto config = Shell("");
+    Security(config).mutable_capabilities()->add_add_capabilities("SYS_PTRACE");
+    Security(config).mutable_apparmor()->set_profile_type(v1::SecurityProfile::Unconfined);
+    v1::KeyValue& path = *config.add_envs();
+    path.set_key("PATH");
+    for (int i = 0; i < 200; ++i) absl::StrAppend(path.mutable_value(), "/none:");
+    absl::StrAppend(path.mutable_value(), "/bin");
+    return config;
+  }
+
+  v1::PodSandboxConfig SharedPodConfig() {
+    auto config = PodConfig();
+    config.mutable_linux()->mutable_security_context()->mutable_namespace_options()->set_pid(
+        v1::POD);
+    return config;
+  }
+
+  // A process was traced before it was the container's program, and was like any other of it.
+  void ExpectNothingGained(const std::string& output) {
+    EXPECT_GT(Counted(output, "traced"), 0) << "the tracer never had one: nothing was tried";
+    for (const char* what : kGains) EXPECT_EQ(Counted(output, what), 0) << output;
   }
 
   void ExpectNothingReached(const std::string& output) {
@@ -95,14 +148,67 @@ TEST_F(EscapeByProcess, AProcessThatJoinsIsOutOfReachOfAPodsTracer) {
   ExpectNothingReached(Hunt(RunPod(pod_config), config, {"true"}));
 }
 
-// The hunter's own proof: what docs/escapes.md says is not stopped.
-TEST_F(EscapeByProcess, ATracerOfTheHostsUserNamespaceIsTheOneThatIsNotStopped) {
-  auto config = Shell("");
-  Security(config).mutable_capabilities()->add_add_capabilities("SYS_PTRACE");
-  Security(config).mutable_apparmor()->set_profile_type(v1::SecurityProfile::Unconfined);
-  const std::string output = Hunt(RunPod(), config, {"true"});
-  for (const char* what : {"descriptors", "traced"}) EXPECT_GT(Counted(output, what), 0) << output;
-  EXPECT_EQ(Counted(output, "overwritten"), 0) << output;
+// Who may trace whatever is in the host's user namespace reaches it, and gains nothing by that.
+TEST_F(EscapeByProcess, AProcessThatJoinsHasNothingThatATracerHasNot) {
+  const Pod pod = RunPod();
+  auto other = Idle();
+  v1::KeyValue& secret = *other.add_envs();
+  secret.set_key("SECRET");
+  secret.set_value(kSecret);
+  Start(pod, other);
+  const std::string output = Hunt(pod, Tracer(), {"true"}, kTracedRounds);
+  ExpectNothingGained(output);
+  EXPECT_EQ(Counted(output, "elsewhere"), 0) << output;
+}
+
+TEST_F(EscapeByProcess, AProcessThatJoinsIsConfinedLikeATracer) {
+  auto config = Tracer();
+  Security(config).set_no_new_privs(true);
+  Security(config).mutable_seccomp()->set_profile_type(v1::SecurityProfile::RuntimeDefault);
+  ExpectNothingGained(Hunt(RunPod(), config, {"true"}, kTracedRounds));
+}
+
+// The same of a container's first process where the pod shares its PID namespace.
+TEST_F(EscapeByProcess, AContainerThatJoinsHasNothingThatATracerHasNot) {
+  if (!KernelIsAtLeast(6, 17)) GTEST_SKIP() << "only a process in a PID namespace makes its procfs";
+  const Pod pod = RunPod(SharedPodConfig());
+  auto tracer = Tracer();
+  Security(tracer).mutable_namespace_options()->set_pid(v1::POD);
+  auto joining = tracer;
+  joining.clear_command();
+  joining.add_command("true");
+  tracer.clear_command();
+  for (const char* word : {"attack", "hunt", kSecret}) tracer.add_command(word);
+  const std::string id = Start(pod, tracer);
+  for (int i = 1; i <= kTracedRounds; ++i) {
+    joining.mutable_metadata()->set_attempt(i);
+    joining.set_log_path(absl::StrCat("joining-", i, ".log"));
+    const std::string joined = Start(pod, joining);
+    AwaitExit(joined);
+    Must(cri().RemoveContainer(joined));
+  }
+  const std::string output = StopAndRead(id);
+  ExpectNothingGained(output);
+}
+
+// What a hunter would see.
+TEST_F(EscapeByProcess, AHunterSeesWhatAProcessHasMoreThanItself) {
+  const Pod pod = RunPod(SharedPodConfig());
+  auto decoy = OfImage(
+      Shell(""),
+      PullWithLayer({{.path = "bin/bulkhead-pod", .content = AttackProgram(), .mode = 0755}}));
+  decoy.clear_command();
+  for (const char* word : {"bulkhead-pod", "decoy", kSecret}) decoy.add_command(word);
+  auto hunter = Tracer();
+  for (auto* config : {&decoy, &hunter}) {
+    Security(*config).mutable_namespace_options()->set_pid(v1::POD);
+  }
+  Security(decoy).mutable_capabilities()->add_add_capabilities("NET_ADMIN");
+  Start(pod, decoy);
+  const std::string output = Hunt(pod, hunter, {"true"}, kTracedRounds);
+  for (const char* what : {"traced", "privileged", "elsewhere", "kept", "secrets"}) {
+    EXPECT_GT(Counted(output, what), 0) << output;
+  }
 }
 
 // CVE-2024-21626: a descriptor that was left open leads to the host's files.

@@ -91,6 +91,26 @@ class SeccompListenerTest : public testing::Test {
     EXPECT_TRUE(output.ok()) << output.status();
     return output.value_or(Output());
   }
+  // What a command writes in the container, which sleeps.
+  std::string OutputOfCommand(TestContainer& container, const std::string& script,
+                              const spec::SeccompProfile& profile, UniqueFd connection) {
+    absl::StatusOr<PodNamespaces> pod = SetUpPod(MakePodPlan(), {});
+    EXPECT_TRUE(pod.ok()) << pod.status();
+    absl::StatusOr<Running> running = Prepare(container, *pod);
+    EXPECT_TRUE(running.ok()) << running.status();
+    if (!running.ok()) return "";
+    EXPECT_TRUE(Begin(*running).ok());
+    plan::ExecPlan exec;
+    container.SetArgs({"sh", "-c", script});
+    *exec.mutable_process() = container.launch.process();
+    *exec.mutable_credentials() = container.launch.credentials();
+    *exec.mutable_seccomp() = PlanFor(profile, "running");
+    const absl::StatusOr<Output> output = RunExec(*running, *pod, exec, std::move(connection));
+    EXPECT_TRUE(output.ok()) << output.status();
+    EXPECT_TRUE(SendSignal(running->process.pidfd.get(), SIGKILL).ok());
+    Finish(*running);
+    return output.value_or(Output()).text;
+  }
 
   std::string mounts_before_ = HostMounts();
   TestDir dir_;
@@ -147,27 +167,30 @@ TEST_F(SeccompListenerTest, OfAllCallsThatAProfileCanNotifyTheFirstIsTheExec) {
   }
 }
 
+// A command's program is executed by a process that is cloned under the filter.
+TEST_F(SeccompListenerTest, OfACommandsCallsTooTheFirstIsTheExec) {
+  const spec::SeccompProfile profile = Notifying(EveryCall());
+  for (const bool no_new_privileges : {false, true}) {
+    SeccompAgent agent(path_, [](const seccomp_notif&) { return SeccompAgent::Answer{0, true}; });
+    TestContainer container = MakeContainer("c", layer_, dir_.Make("c"), {"sleep", "100"});
+    container.launch.mutable_credentials()->set_no_new_privileges(no_new_privileges);
+    UniqueFd connection = Connect();
+    RunForked([&] {
+      EXPECT_EQ(OutputOfCommand(container, "echo ran", profile, std::move(connection)), "ran\n");
+    });
+    ASSERT_FALSE(agent.calls().empty());
+    EXPECT_EQ(agent.calls()[0], SYS_execve);
+  }
+}
+
 TEST_F(SeccompListenerTest, ACommandHasAListenerOfItsOwn) {
   const spec::SeccompProfile profile = Notifying({"mkdir", "mkdirat"});
   const auto agent = SeccompAgent::ForDirectories(path_, EDQUOT);
   TestContainer container = Container("exec sleep 100", profile, false);
   UniqueFd connection = Connect();
   RunForked([&] {
-    absl::StatusOr<PodNamespaces> pod = SetUpPod(MakePodPlan(), {});
-    ASSERT_TRUE(pod.ok()) << pod.status();
-    absl::StatusOr<Running> running = Prepare(container, *pod);
-    ASSERT_TRUE(running.ok()) << running.status();
-    ASSERT_TRUE(Begin(*running).ok());
-    plan::ExecPlan exec;
-    *exec.mutable_process() = container.launch.process();
-    exec.mutable_process()->set_args(2, kMakeDirectory);
-    *exec.mutable_credentials() = container.launch.credentials();
-    *exec.mutable_seccomp() = PlanFor(profile, "running");
-    absl::StatusOr<Output> output = RunExec(*running, *pod, exec, std::move(connection));
-    ASSERT_TRUE(output.ok()) << output.status();
-    EXPECT_THAT(output->text, HasSubstr("Disk quota exceeded"));
-    ASSERT_TRUE(SendSignal(running->process.pidfd.get(), SIGKILL).ok());
-    Finish(*running);
+    EXPECT_THAT(OutputOfCommand(container, kMakeDirectory, profile, std::move(connection)),
+                HasSubstr("Disk quota exceeded"));
   });
   ASSERT_EQ(agent.process_states().size(), 2u);
   const json first = json::parse(agent.process_states()[0]);
@@ -175,6 +198,23 @@ TEST_F(SeccompListenerTest, ACommandHasAListenerOfItsOwn) {
   EXPECT_EQ(command["state"]["status"], "running");
   EXPECT_EQ(command["state"]["pid"], first["pid"]);
   EXPECT_NE(command["pid"], first["pid"]);
+}
+
+TEST_F(SeccompListenerTest, TheAgentDecidesOnACallInAPodsPidNamespace) {
+  const auto agent = SeccompAgent::ForDirectories(path_, EDQUOT);
+  TestContainer container = Container(kMakeDirectory, Notifying({"mkdir", "mkdirat"}), true);
+  container.launch.mutable_namespaces()->set_pid(plan::NamespacesPlan::POD);
+  plan::PodPlan plan = MakePodPlan();
+  plan.set_shared_pid_namespace(true);
+  RunForked([&] {
+    absl::StatusOr<PodNamespaces> pod = SetUpPod(plan, {});
+    ASSERT_TRUE(pod.ok()) << pod.status();
+    absl::StatusOr<Output> output = RunContainer(container, *pod);
+    ASSERT_TRUE(output.ok()) << output.status();
+    EXPECT_EQ(output->text,
+              "mkdir: can't create directory '/tmp/made': Disk quota exceeded\n0\n1\n2\n3\n");
+    ASSERT_TRUE(SendSignal(pod->pid1.get(), SIGKILL).ok());
+  });
 }
 
 // The agent is here the test itself, at the other end of a pair of sockets.

@@ -183,9 +183,20 @@ int Reap(const UniqueFd& pidfd) {
   return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
 }
 
+// Once it executes.
+void FollowSuccessor(LaunchedProcess& process) {
+  const pid_t successor = process.successor.Get();
+  if (successor == 0) return;
+  Reap(process.pidfd);
+  process.pid = successor;
+  process.pidfd.reset(static_cast<int>(syscall(SYS_pidfd_open, successor, 0)));
+}
+
 absl::StatusOr<LaunchProgress> BeginProcess(LaunchedProcess& process) {
   if (absl::Status status = Release(process.control.get()); !status.ok()) return status;
-  return AwaitReport(process);
+  absl::StatusOr<LaunchProgress> progress = AwaitReport(process);
+  FollowSuccessor(process);
+  return progress;
 }
 
 }  // namespace
@@ -325,6 +336,7 @@ absl::StatusOr<Output> RunExec(const Running& running, const PodNamespaces& pod,
     Reap(process->pidfd);
     return progress.status();
   }
+  FollowSuccessor(*process);
   Output output;
   output.text = Drain(reader.get());
   output.code = Reap(process->pidfd);

@@ -65,6 +65,12 @@ TEST(NotifyingProfile, WithoutAnAgentIsRefusedWithTheKeyThatNamesIt) {
 }
 
 TEST(NotifyingProfile, NotifiesNoCallOfTheLaunchItself) {
+  // Those of a successor, and of its making, among them.
+  for (const char* call : {"write", "close", "clone", "setsid", "ioctl", "exit_group"}) {
+    EXPECT_THAT(Fault(Parse(absl::StrCat(R"([{"names": [")", call,
+                                         R"("], "action": "SCMP_ACT_NOTIFY"}])"))),
+                HasSubstr("is a call of the launch itself"));
+  }
   EXPECT_EQ(Fault(Parse(R"([{"names": ["mount", "write"], "action": "SCMP_ACT_NOTIFY"}])")),
             "syscalls[0].names[1]: \"write\" is a call of the launch itself, of which no agent can "
             "be notified");

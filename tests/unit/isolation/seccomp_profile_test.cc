@@ -12,8 +12,8 @@
 
 #include "runtime/isolation/capabilities.h"
 #include "runtime/isolation/seccomp_default.h"
+#include "runtime/isolation/seccomp_evaluate.h"
 #include "runtime/isolation/seccomp_json.h"
-#include "tests/unit/isolation/bpf_evaluator.h"
 #include "tests/unit/isolation/seccomp_meaning.h"
 
 namespace bulkhead::isolation {

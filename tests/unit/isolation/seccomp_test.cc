@@ -14,7 +14,7 @@
 #include <fstream>
 
 #include "runtime/isolation/capabilities.h"
-#include "tests/unit/isolation/bpf_evaluator.h"
+#include "runtime/isolation/seccomp_evaluate.h"
 
 namespace bulkhead::isolation {
 namespace {

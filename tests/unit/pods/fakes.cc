@@ -86,7 +86,7 @@ class FakeSupervisor : public PodSupervisor {
     return LaunchedContainer{.pid = 100, .user = {.uid = 7, .gid = 8, .groups = {8}}};
   }
 
-  absl::StatusOr<int64_t> StartContainer(const std::string& id) override {
+  absl::StatusOr<StartedContainer> StartContainer(const std::string& id) override {
     const absl::Status status = Call("StartContainer");
     if (!status.ok()) return status;
     const std::lock_guard lock(pod_->mutex);
@@ -95,7 +95,7 @@ class FakeSupervisor : public PodSupervisor {
       state.set_phase(supervisor::ContainerState::RUNNING);
     }
     state.set_started_at(Now());
-    return state.started_at();
+    return StartedContainer{.at = state.started_at()};
   }
 
   absl::Status SignalContainer(const std::string& id, int signal,

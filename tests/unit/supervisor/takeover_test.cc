@@ -23,6 +23,8 @@ state::State Valid() {
   container.mutable_log()->set_out(8);
   container.mutable_log()->set_out_partial(std::string("bin\0ary", 7));
   state.add_execs()->mutable_process()->set_pidfd(9);
+  state.mutable_execs(0)->mutable_process()->set_successor(11);
+  state.mutable_execs(0)->mutable_process()->set_seccomp_agent(12);
   state.add_unreaped(10);
   return state;
 }
@@ -37,7 +39,7 @@ TEST(Takeover, StateComesBackFromItsFile) {
 }
 
 TEST(Takeover, NamesAllDescriptors) {
-  EXPECT_THAT(DescriptorsOf(Valid()), UnorderedElementsAre(3, 4, 5, 6, 7, 8, 9, 10));
+  EXPECT_THAT(DescriptorsOf(Valid()), UnorderedElementsAre(3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
 }
 
 TEST(Takeover, RefusesAStateOfAnotherVersion) {
@@ -51,9 +53,9 @@ TEST(Takeover, RefusesAStateOfAnotherVersion) {
 TEST(Takeover, TakesAStateWithAUserNamespace) {
   state::State state = Valid();
   state.set_version(kStateVersionUserNamespaces);
-  state.mutable_pod()->set_user_namespace(11);
+  state.mutable_pod()->set_user_namespace(13);
   EXPECT_TRUE(ValidateState(state).ok());
-  EXPECT_THAT(DescriptorsOf(state), testing::Contains(11));
+  EXPECT_THAT(DescriptorsOf(state), testing::Contains(13));
 }
 
 TEST(Takeover, RefusesADescriptorWithTwoOwners) {

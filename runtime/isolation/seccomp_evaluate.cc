@@ -1,21 +1,12 @@
-// Runs a classic BPF program on a system call without the kernel.
-#ifndef BULKHEAD_TESTS_UNIT_ISOLATION_BPF_EVALUATOR_H_
-#define BULKHEAD_TESTS_UNIT_ISOLATION_BPF_EVALUATOR_H_
+#include "runtime/isolation/seccomp_evaluate.h"
 
 #include <linux/filter.h>
-#include <linux/seccomp.h>
 
-#include <cstdint>
 #include <cstring>
-#include <optional>
-#include <string>
 
 namespace bulkhead::isolation {
 
-// The SECCOMP_RET_* value of the filter for this call; none when the program is not one that the
-// kernel would take or uses an instruction that filters do not need.
-inline std::optional<uint32_t> EvaluateFilter(const std::string& program,
-                                              const seccomp_data& data) {
+std::optional<uint32_t> EvaluateFilter(const std::string& program, const seccomp_data& data) {
   const size_t length = program.size() / sizeof(sock_filter);
   uint32_t accumulator = 0;
   uint32_t scratch[BPF_MEMWORDS] = {};
@@ -69,5 +60,3 @@ inline std::optional<uint32_t> EvaluateFilter(const std::string& program,
 }
 
 }  // namespace bulkhead::isolation
-
-#endif  // BULKHEAD_TESTS_UNIT_ISOLATION_BPF_EVALUATOR_H_
