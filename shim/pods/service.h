@@ -195,6 +195,8 @@ class Service : public PodService {
   // start_container.cc
   static absl::Status JoinStart(Pod& pod, Container& container, std::unique_lock<std::mutex>& lock);
   absl::Status ReleaseContainer(const FoundContainer& found);
+  // Ends all of the container, then tells that it cannot run.
+  void FailStart(Pod& pod, Container& container, const absl::Status& why);
 
   // remove_container.cc and remove_pod_sandbox.cc
   absl::Status RemoveFoundContainer(const std::shared_ptr<Pod>& pod,
