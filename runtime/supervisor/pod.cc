@@ -178,8 +178,6 @@ absl::Status Pod::Become(const ReplyTo& to, int program) {
 
 state::State Pod::Save(const ReplyTo& reexec) {
   state::State state;
-  const bool user_namespace = namespaces_.has_value() && namespaces_->user_namespace.valid();
-  state.set_version(user_namespace ? kStateVersionUserNamespaces : kStateVersion);
   state.set_pod_id(id_);
   *state.mutable_reexec() = reexec;
   server_.Save(state);
@@ -197,6 +195,7 @@ state::State Pod::Save(const ReplyTo& reexec) {
     isolation::SetIdMap(namespaces_->uids, *pod.mutable_uids());
     isolation::SetIdMap(namespaces_->gids, *pod.mutable_gids());
   }
+  state.set_version(VersionFor(state));
   return state;
 }
 
