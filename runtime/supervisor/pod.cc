@@ -71,6 +71,8 @@ void Pod::Handle(const ReplyTo& to, const Request& request, std::vector<UniqueFd
       return containers_.Attach(to, request.attach(), std::move(fds));
     case Request::kSignalExec:
       return execs_.Signal(to, request.signal_exec());
+    case Request::kCancelExec:
+      return execs_.Cancel(to, request.cancel_exec());
     case Request::kReexec:
       return Reexec(to, std::move(fds));
     case Request::kShutdown:

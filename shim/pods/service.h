@@ -131,14 +131,16 @@ class Service : public PodService {
     std::shared_ptr<PodSupervisor> supervisor;
   };
   absl::StatusOr<RunningContainer> FindRunning(const std::string& id) const;
-  // Starts a command in a cgroup of its own.
+  using Deadline = std::chrono::steady_clock::time_point;
+  // Starts a command in a cgroup of its own. DEADLINE_EXCEEDED: it was killed.
   struct LaunchedCommand {
     StartedExec started;
     std::string leaf;
   };
   absl::StatusOr<LaunchedCommand> LaunchCommand(const RunningContainer& in,
                                                 const std::vector<std::string>& command,
-                                                ExecStreams streams);
+                                                ExecStreams streams,
+                                                std::optional<Deadline> deadline = std::nullopt);
   // SIGKILL to the command with all that it started; without a leaf, to its process group.
   static void KillCommand(Host& host, const std::string& leaf, ExecProcess& process);
 

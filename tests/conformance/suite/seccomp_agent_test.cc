@@ -1,8 +1,12 @@
 // System-call filters that notify a seccomp agent.
 #include "tests/conformance/fixture/seccomp_agent.h"
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <future>
+#include <memory>
 #include <optional>
 
 #include "nlohmann/json.hpp"
@@ -114,6 +118,25 @@ TEST_F(SeccompAgentTest, DecidesOnWhileTheDaemonIsAway) {
   suite().daemon()->Start();
   AwaitExit(id);
   EXPECT_EQ(client::StreamOf(Log(id), "stdout"), kRefused);
+}
+
+TEST_F(SeccompAgentTest, ThatHoldsAnExecHoldsNoExecSyncBeyondItsTimeout) {
+  const auto hold = std::make_shared<std::atomic<bool>>(false);
+  std::promise<void> let_go;
+  agent_.emplace(Path(), [hold, released = let_go.get_future().share()](const seccomp_notif&) {
+    if (*hold) released.wait();
+    return SeccompAgent::Answer{.let_through = true};
+  });
+  WriteProfile("execve", Path());
+  const std::string id = Start(RunPod(), Notifying(Idle()));
+  *hold = true;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto held = cri().ExecSync(id, {"true"}, std::chrono::seconds(1));
+  EXPECT_EQ(held.status().code(), absl::StatusCode::kDeadlineExceeded) << held.status();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  *hold = false;
+  let_go.set_value();
+  EXPECT_EQ(Exec(id, "echo on"), "on\n");
 }
 
 TEST_F(SeccompAgentTest, WhenItHasDiedItsCallsAreUnknownAndCommandsAreRefused) {

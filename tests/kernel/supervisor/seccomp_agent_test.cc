@@ -1,9 +1,14 @@
 // Containers whose calls a seccomp agent decides on.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
 
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <future>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/isolation/descriptors.h"
@@ -21,23 +26,27 @@ using testing::IsEmpty;
 
 class SeccompAgentTest : public SupervisorTest {
  protected:
-  TestContainer Notifying(TestContainer container) {
+  // The agent is the first descriptor that goes along.
+  plan::SeccompPlan PlanFor(const std::string& calls, isolation::DescriptorList& descriptors) {
     const auto profile = isolation::ParseSeccompProfile(
-        R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls":
-            [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]})",
+        absl::StrCat(R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": )", calls,
+                     R"(, "action": "SCMP_ACT_NOTIFY"}]})"),
         {.machine = "x86_64", .kernel_release = "6.1", .agent = path_});
     EXPECT_TRUE(profile.ok()) << profile.status();
     auto compiled = isolation::CompileProfile(*profile);
     EXPECT_TRUE(compiled.ok()) << compiled.status();
-    isolation::DescriptorList list;
-    EXPECT_TRUE(isolation::PlanSeccompListener(path_, {.id = container.launch.container_id()},
-                                               *compiled->plan.mutable_listener(), list)
+    EXPECT_TRUE(isolation::PlanSeccompListener(path_, {.id = "c1"},
+                                               *compiled->plan.mutable_listener(), descriptors)
                     .ok());
+    return compiled->plan;
+  }
+  TestContainer Notifying(TestContainer container) {
+    isolation::DescriptorList list;
+    plan::SeccompPlan plan = PlanFor(R"(["mkdir", "mkdirat"])", list);
     auto fds = isolation::OpenDescriptors(list, {}, {});
     EXPECT_TRUE(fds.ok()) << fds.status();
-    *compiled->plan.mutable_listener()->mutable_agent() =
-        container.AddLaunchFd(std::move(fds->at(0)));
-    *container.launch.mutable_seccomp() = compiled->plan;
+    *plan.mutable_listener()->mutable_agent() = container.AddLaunchFd(std::move(fds->at(0)));
+    *container.launch.mutable_seccomp() = plan;
     return container;
   }
   // What of the supervisor's descriptors is of a listener.
@@ -85,6 +94,31 @@ TEST_F(SeccompAgentTest, ThatIsGoneFailsTheCreationWhichCanBeRepeated) {
   const auto pid = Run(Notifying(Shell("c1", "mkdir /made 2>&1")));
   ASSERT_TRUE(pid.ok()) << pid.status();
   EXPECT_EQ(AwaitExit("c1")->code(), 1);
+}
+
+TEST_F(SeccompAgentTest, ThatHoldsAnExecKeepsNoCommandThatNobodyWaitsFor) {
+  SetUpPod();
+  ASSERT_TRUE(Run(Container("c1", {"sleep", "1000"})).ok());
+  int pair[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+  const UniqueFd agent(pair[0]);
+  std::vector<UniqueFd> fds;
+  fds.emplace_back(pair[1]);
+  isolation::DescriptorList unused;
+  Request request;
+  plan::ExecPlan& plan = *request.mutable_exec()->mutable_plan();
+  plan.set_container_id("c1");
+  plan.mutable_process()->add_args("/bin/true");
+  *plan.mutable_seccomp() = PlanFor(R"(["execve"])", unused);
+  auto call = std::async(std::launch::async, [&] {
+    return Call(std::move(request), std::move(fds), std::chrono::seconds(2)).status();
+  });
+  const fixture::SentListener sent = fixture::ReceiveListener(agent.get());
+  pollfd exec = {.fd = sent.listener.get(), .events = POLLIN};
+  EXPECT_EQ(poll(&exec, 1, 20000), 1);
+  EXPECT_EQ(call.get().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(AwaitExecExit(1)->code(), 128 + SIGKILL);
+  EXPECT_EQ(Signal("c1", 0), absl::OkStatus());
 }
 
 }  // namespace
