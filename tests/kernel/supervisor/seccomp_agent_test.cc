@@ -49,6 +49,17 @@ class SeccompAgentTest : public SupervisorTest {
     *container.launch.mutable_seccomp() = plan;
     return container;
   }
+  // A connection to an agent that the test itself is, at the other end.
+  static UniqueFd Connect(UniqueFd& agent) {
+    int pair[2] = {-1, -1};
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    agent.reset(pair[0]);
+    return UniqueFd(pair[1]);
+  }
+  static void AwaitCall(const UniqueFd& listener) {
+    pollfd call = {.fd = listener.get(), .events = POLLIN};
+    EXPECT_EQ(poll(&call, 1, 20000), 1);
+  }
   // What of the supervisor's descriptors is of a listener.
   std::vector<std::string> HeldListeners() {
     std::vector<std::string> held;
@@ -99,11 +110,9 @@ TEST_F(SeccompAgentTest, ThatIsGoneFailsTheCreationWhichCanBeRepeated) {
 TEST_F(SeccompAgentTest, ThatHoldsAnExecKeepsNoCommandThatNobodyWaitsFor) {
   SetUpPod();
   ASSERT_TRUE(Run(Container("c1", {"sleep", "1000"})).ok());
-  int pair[2];
-  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-  const UniqueFd agent(pair[0]);
+  UniqueFd agent;
   std::vector<UniqueFd> fds;
-  fds.emplace_back(pair[1]);
+  fds.push_back(Connect(agent));
   isolation::DescriptorList unused;
   Request request;
   plan::ExecPlan& plan = *request.mutable_exec()->mutable_plan();
@@ -114,11 +123,34 @@ TEST_F(SeccompAgentTest, ThatHoldsAnExecKeepsNoCommandThatNobodyWaitsFor) {
     return Call(std::move(request), std::move(fds), std::chrono::seconds(2)).status();
   });
   const fixture::SentListener sent = fixture::ReceiveListener(agent.get());
-  pollfd exec = {.fd = sent.listener.get(), .events = POLLIN};
-  EXPECT_EQ(poll(&exec, 1, 20000), 1);
+  AwaitCall(sent.listener);
   EXPECT_EQ(call.get().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(AwaitExecExit(1)->code(), 128 + SIGKILL);
   EXPECT_EQ(Signal("c1", 0), absl::OkStatus());
+}
+
+TEST_F(SeccompAgentTest, ThatHoldsAnExecIsSeenByTheNextDaemon) {
+  SetUpPod();
+  UniqueFd agent;
+  isolation::DescriptorList unused;
+  TestContainer container = Container("c1", {"sleep", "1000"});
+  *container.launch.mutable_seccomp() = PlanFor(R"(["execve"])", unused);
+  *container.launch.mutable_seccomp()->mutable_listener()->mutable_agent() =
+      container.AddLaunchFd(Connect(agent));
+  ASSERT_TRUE(Create(std::move(container)).ok());
+  const fixture::SentListener sent = fixture::ReceiveListener(agent.get());
+  Reconnect();
+  EXPECT_FALSE(client_->hello().containers(0).released());
+  Request start;
+  start.mutable_start_container()->set_id("c1");
+  const absl::Status status = Call(std::move(start), {}, std::chrono::milliseconds(1)).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  AwaitCall(sent.listener);
+  Reconnect();
+  EXPECT_EQ(client_->hello().containers(0).phase(), ContainerState::CREATED);
+  EXPECT_TRUE(client_->hello().containers(0).released());
+  EXPECT_EQ(Signal("c1", SIGKILL), absl::OkStatus());
+  EXPECT_EQ(AwaitExit("c1")->code(), 128 + SIGKILL);
 }
 
 }  // namespace
