@@ -35,7 +35,9 @@ absl::StatusOr<UniqueFd> ConnectAgent(const std::string& path) {
   if (connect(agent.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
     return agent;
   }
-  return ErrnoStatus(errno, absl::StrCat("connect to the seccomp agent ", path));
+  // Not the errno's own code: a client would take NOT_FOUND for that of its container.
+  return absl::FailedPreconditionError(
+      ErrnoStatus(errno, absl::StrCat("connect to the seccomp agent ", path)).message());
 }
 
 absl::StatusOr<UniqueFd> Take(std::vector<UniqueFd>& from, size_t number, const char* what) {

@@ -28,7 +28,8 @@ constexpr uint64_t kMaxArguments = 6;
 constexpr size_t kMaxMetadata = 4096;
 
 // Those of the steps that can come after "seccomp" in launch_steps.cc, a successor's among them.
-// But for execve(2): the agent is there by then, and a success that it pretends ends the process.
+// But for execve(2): the agent is there by then, and a success that is pretended ends the
+// process.
 constexpr absl::string_view kLaunchCalls[] = {
     "capset",    "chdir",     "clone",     "close",  "exit_group", "fchdir",
     "getcwd",    "ioctl",     "openat2",   "prctl",  "read",       "rt_sigprocmask",
@@ -155,23 +156,37 @@ absl::Status ReadNames(const json& from, const std::string& place,
   return absl::OkStatus();
 }
 
+// SECCOMP_RET_ERRNO with 0: the call is not made, and looks as if it had succeeded.
+bool PretendsSuccess(const spec::SeccompVerdict& verdict) {
+  return verdict.action == SeccompAction::kErrno && verdict.value == 0;
+}
+
+absl::Status CheckAgent(const spec::SeccompRule& rule, const std::string& place,
+                        const std::string& agent) {
+  if (rule.verdict.action != SeccompAction::kNotify || !agent.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(Below(place, "action"),
+                   ": SCMP_ACT_NOTIFY needs a seccomp agent, isolation.seccomp_agent names none"));
+}
+
 // The launch makes these calls under the filter. Before the agent has the listener nobody would
-// answer, and afterwards its answer could pretend that a capability was dropped.
-absl::Status CheckNotified(const spec::SeccompRule& rule, const std::string& place,
-                           const std::string& agent) {
-  if (rule.verdict.action != SeccompAction::kNotify) return absl::OkStatus();
-  if (agent.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        Below(place, "action"),
-        ": SCMP_ACT_NOTIFY needs a seccomp agent, isolation.seccomp_agent names none"));
-  }
+// answer, and afterwards its answer, as a success that the filter pretends, could leave a
+// capability where it was to be dropped.
+absl::Status CheckLaunchCalls(const spec::SeccompRule& rule, const std::string& place) {
+  const bool notifies = rule.verdict.action == SeccompAction::kNotify;
+  if (!notifies && !PretendsSuccess(rule.verdict)) return absl::OkStatus();
   for (size_t i = 0; i < rule.names.size(); ++i) {
     if (std::find(std::begin(kLaunchCalls), std::end(kLaunchCalls), rule.names[i]) ==
         std::end(kLaunchCalls)) {
       continue;
     }
-    return Refuse(At(Below(place, "names"), i), rule.names[i],
-                  "is a call of the launch itself, of which no agent can be notified");
+    if (notifies) {
+      return Refuse(At(Below(place, "names"), i), rule.names[i],
+                    "is a call of the launch itself, of which no agent can be notified");
+    }
+    return Refuse(Below(place, "errnoRet"),
+                  absl::StrCat("0 would pretend success to the launch itself, which calls \"",
+                               rule.names[i], "\""));
   }
   return absl::OkStatus();
 }
@@ -188,7 +203,8 @@ absl::Status ReadRule(const json& from, const std::string& place,
   absl::StatusOr<spec::SeccompVerdict> verdict = ReadVerdict(from, "action", "errnoRet", place);
   if (!verdict.ok()) return verdict.status();
   rule.verdict = *verdict;
-  if (status = CheckNotified(rule, place, conditions.agent); !status.ok()) return status;
+  if (status = CheckAgent(rule, place, conditions.agent); !status.ok()) return status;
+  if (status = CheckLaunchCalls(rule, place); !status.ok()) return status;
   status = ForEach(from, "args", place, [&](const json& value, const std::string& here) {
     absl::StatusOr<spec::SeccompComparison> comparison = ReadComparison(value, here);
     if (comparison.ok()) rule.comparisons.push_back(*comparison);
@@ -291,6 +307,9 @@ absl::Status ReadProfile(const json& root, const SeccompConditions& conditions,
   if (!verdict.ok()) return verdict.status();
   if (verdict->action == SeccompAction::kNotify) {
     return Refuse("defaultAction", "SCMP_ACT_NOTIFY is for rules: the launch itself makes calls");
+  }
+  if (PretendsSuccess(*verdict)) {
+    return Refuse("defaultErrnoRet", "0 would pretend success to the launch itself");
   }
   profile.default_verdict = *verdict;
   status = ReadArchitectures(root, "architectures", "", profile.architectures);

@@ -34,6 +34,13 @@ std::string Open(std::string object) {
   return object;
 }
 
+// Whatever the errno, the host's agent is at fault, not what a client named.
+absl::Status AgentFailure(int error, const char* what) {
+  constexpr char kStep[] = "seccomp agent";
+  const absl::Status status = ErrnoStatus(error, absl::StrCat(kStep, ": ", what));
+  return WithLaunchStep(absl::FailedPreconditionError(status.message()), kStep);
+}
+
 absl::Status Send(const UniqueFd& listener, const SeccompAgent& agent) {
   iovec text = {const_cast<char*>(agent.process_state.data()), agent.process_state.size()};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
@@ -50,9 +57,9 @@ absl::Status Send(const UniqueFd& listener, const SeccompAgent& agent) {
   memcpy(CMSG_DATA(header), &fd, sizeof(fd));
   // A connection that nothing was sent on takes it at once.
   const ssize_t sent = sendmsg(agent.connection.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent < 0) return ErrnoStatus(errno, "seccomp agent: send the listener");
+  if (sent < 0) return AgentFailure(errno, "send the listener");
   if (static_cast<size_t>(sent) == agent.process_state.size()) return absl::OkStatus();
-  return ErrnoStatus(EMSGSIZE, "seccomp agent: send the process state");
+  return AgentFailure(EMSGSIZE, "send the process state");
 }
 
 }  // namespace
@@ -102,16 +109,12 @@ Outcome GiveListenerInside(int control) {
 }
 
 absl::Status HandOverListener(int pidfd, SeccompAgent agent) {
-  constexpr char kStep[] = "seccomp agent";
   if (!agent.connection.valid()) {
     return absl::InternalError("seccomp agent: a listener that nobody asked for");
   }
   const UniqueFd listener(static_cast<int>(syscall(SYS_pidfd_getfd, pidfd, kSeccompListener, 0)));
-  if (!listener.valid()) {
-    return WithLaunchStep(ErrnoStatus(errno, "seccomp agent: take the listener"), kStep);
-  }
-  absl::Status sent = Send(listener, agent);
-  return sent.ok() ? sent : WithLaunchStep(std::move(sent), kStep);
+  if (!listener.valid()) return AgentFailure(errno, "take the listener");
+  return Send(listener, agent);
 }
 
 }  // namespace bulkhead::isolation

@@ -79,6 +79,7 @@ absl::StatusOr<Response> SupervisorClient::Call(Request request, std::vector<Uni
     return absl::FailedPreconditionError("a call from the thread that receives the replies");
   }
   const auto deadline = std::chrono::steady_clock::now() + timeout;
+  const bool starts_command = request.has_exec();
   Pending pending;
   std::unique_lock lock(mutex_);
   if (!disconnected_.ok()) return disconnected_;
@@ -92,12 +93,21 @@ absl::StatusOr<Response> SupervisorClient::Call(Request request, std::vector<Uni
   answered_.wait_until(lock, deadline, [&] { return pending.done; });
   pending_.erase(id);
   if (!pending.done) {
+    if (starts_command) CancelExec(id);
     return absl::DeadlineExceededError(
         absl::StrCat("the pod's supervisor did not answer within ", timeout.count(), " ms"));
   }
   if (!pending.status.ok()) return pending.status;
   if (pending.response.reply.has_error()) return StatusFromError(pending.response.reply.error());
   return std::move(pending.response);
+}
+
+void SupervisorClient::CancelExec(uint64_t request) {
+  Message message;
+  message.packet.set_id(++last_id_);
+  message.packet.mutable_request()->mutable_cancel_exec()->set_request(request);
+  // Its answer is not waited for. What cannot be sent ends the connection.
+  if (channel_.Send(std::move(message)).ok()) UpdateInterest().IgnoreError();
 }
 
 absl::Status SupervisorClient::UpdateInterest() {

@@ -62,8 +62,8 @@ class SupervisorClient : public std::enable_shared_from_this<SupervisorClient> {
 
   // Sends a request and waits for its reply; calls may overlap, from any threads. An Error in
   // the reply becomes the returned status (isolation::LaunchStepOf, ErrnoOf).
-  // DEADLINE_EXCEEDED: no answer in time; the request may still be carried out. UNAVAILABLE: the
-  // connection ended.
+  // DEADLINE_EXCEEDED: no answer in time; the request may still be carried out, but an Exec is
+  // cancelled. UNAVAILABLE: the connection ended.
   absl::StatusOr<Response> Call(Request request, std::vector<UniqueFd> fds,
                                 std::chrono::milliseconds timeout);
 
@@ -86,6 +86,7 @@ class SupervisorClient : public std::enable_shared_from_this<SupervisorClient> {
   void Disconnect(const absl::Status& why);
   // With mutex_ held.
   absl::Status UpdateInterest();
+  void CancelExec(uint64_t request);
 
   ClientLoop& loop_;
   Callbacks callbacks_;

@@ -341,6 +341,8 @@ void Containers::Describe(HelloReply& hello) const {
     const bool created = container.phase != ContainerState::PREPARED;
     if (created && container.process != nullptr) state.set_pid(container.process->pid());
     state.set_started_at(container.started_at);
+    state.set_released(container.phase == ContainerState::CREATED &&
+                       container.process->stage() == state::Process::RELEASED);
     if (container.phase == ContainerState::EXITED) *state.mutable_exit() = container.exit;
     if (container.loss.lines() > 0 || container.loss.unfinished()) {
       *state.mutable_log_loss() = container.loss;

@@ -90,6 +90,20 @@ void Execs::Signal(const ReplyTo& to, const SignalExec& request) {
                                   : ErrnoStatus(errno, "kill"));
 }
 
+void Execs::Cancel(const ReplyTo& to, const CancelExec& request) {
+  const auto found = std::find_if(execs_.begin(), execs_.end(), [&](const auto& entry) {
+    const ReplyTo& launch = entry.second.launch;
+    return launch.connection() == to.connection() && launch.id() == request.request();
+  });
+  if (found == execs_.end()) return server_.Fail(to, absl::NotFoundError("the command has ended"));
+  const ChildProcess& process = *found->second.process;
+  // It may have been executed meanwhile, or lead no group yet.
+  kill(-process.pid(), SIGKILL);
+  const absl::Status killed = process.Signal(SIGKILL);
+  if (!killed.ok()) return server_.Fail(to, killed);
+  server_.Answer(to, {});
+}
+
 bool Execs::Owns(pid_t pid) const {
   return std::any_of(execs_.begin(), execs_.end(),
                      [pid](const auto& entry) { return entry.second.process->Owns(pid); });

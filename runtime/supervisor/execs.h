@@ -29,6 +29,7 @@ class Execs {
              const Containers& containers, const isolation::PodNamespaces& pod);
 
   void Signal(const ReplyTo& to, const SignalExec& request);
+  void Cancel(const ReplyTo& to, const CancelExec& request);
 
   // Whether it is the process of one.
   bool Owns(pid_t pid) const;

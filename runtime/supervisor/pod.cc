@@ -71,6 +71,8 @@ void Pod::Handle(const ReplyTo& to, const Request& request, std::vector<UniqueFd
       return containers_.Attach(to, request.attach(), std::move(fds));
     case Request::kSignalExec:
       return execs_.Signal(to, request.signal_exec());
+    case Request::kCancelExec:
+      return execs_.Cancel(to, request.cancel_exec());
     case Request::kReexec:
       return Reexec(to, std::move(fds));
     case Request::kShutdown:
@@ -178,8 +180,6 @@ absl::Status Pod::Become(const ReplyTo& to, int program) {
 
 state::State Pod::Save(const ReplyTo& reexec) {
   state::State state;
-  const bool user_namespace = namespaces_.has_value() && namespaces_->user_namespace.valid();
-  state.set_version(user_namespace ? kStateVersionUserNamespaces : kStateVersion);
   state.set_pod_id(id_);
   *state.mutable_reexec() = reexec;
   server_.Save(state);
@@ -197,6 +197,7 @@ state::State Pod::Save(const ReplyTo& reexec) {
     isolation::SetIdMap(namespaces_->uids, *pod.mutable_uids());
     isolation::SetIdMap(namespaces_->gids, *pod.mutable_gids());
   }
+  state.set_version(VersionFor(state));
   return state;
 }
 

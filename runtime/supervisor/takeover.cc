@@ -14,6 +14,7 @@
 #include <memory>
 #include <set>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/kernel/status.h"
 #include "runtime/supervisor/bootstrap.h"
@@ -100,6 +101,14 @@ absl::Status FinishTrial(const Trial& trial) {
 
 }  // namespace
 
+uint32_t VersionFor(const state::State& state) {
+  const auto awaited = [](const auto& launched) { return launched.process().seccomp_agent() != 0; };
+  if (absl::c_any_of(state.containers(), awaited) || absl::c_any_of(state.execs(), awaited)) {
+    return kStateVersionSeccompAgent;
+  }
+  return state.pod().user_namespace() != 0 ? kStateVersionUserNamespaces : kStateVersion;
+}
+
 absl::StatusOr<UniqueFd> WriteState(const state::State& state) {
   UniqueFd fd(memfd_create("bulkhead-state", MFD_CLOEXEC));
   if (!fd.valid()) return ErrnoStatus(errno, "memfd_create for the state");
@@ -125,10 +134,10 @@ absl::StatusOr<state::State> ReadState(int fd) {
 }
 
 absl::Status ValidateState(const state::State& state) {
-  if (state.version() < kStateVersion || state.version() > kStateVersionUserNamespaces) {
+  if (state.version() < kStateVersion || state.version() > kStateVersionSeccompAgent) {
     return absl::FailedPreconditionError(absl::StrCat("the state's version is ", state.version(),
                                                       ", this build knows ", kStateVersion, " to ",
-                                                      kStateVersionUserNamespaces));
+                                                      kStateVersionSeccompAgent));
   }
   if (state.listener() <= 2) return absl::InvalidArgumentError("listener: no descriptor");
   std::set<int> seen;

@@ -17,6 +17,11 @@ namespace bulkhead::supervisor {
 inline constexpr uint32_t kStateVersion = 1;
 // Of a pod with a user namespace: see proto/state.proto.
 inline constexpr uint32_t kStateVersionUserNamespaces = 2;
+// While a seccomp agent waits for a listener.
+inline constexpr uint32_t kStateVersionSeccompAgent = 3;
+
+// The lowest version with all that the state has.
+uint32_t VersionFor(const state::State& state);
 
 // The state in a memfd, and out of it.
 absl::StatusOr<UniqueFd> WriteState(const state::State& state);

@@ -104,6 +104,19 @@ void ReadSysctls(CheckFacts& facts) {
   }
 }
 
+void FindSeccompAgent(const std::string& agent, CheckFacts& facts) {
+  facts.seccomp_agent = agent;
+  if (agent.empty()) return;
+  struct stat st {};
+  if (stat(agent.c_str(), &st) != 0) {
+    facts.seccomp_agent_problem = Problem(ErrnoStatus(errno, agent));
+  } else if (!S_ISSOCK(st.st_mode)) {
+    facts.seccomp_agent_problem = agent + " is no socket";
+  }
+  const absl::StatusOr<std::string> scope = ReadFile("/proc/sys/kernel/yama/ptrace_scope");
+  if (!scope.ok() || !absl::SimpleAtoi(*scope, &facts.ptrace_scope)) facts.ptrace_scope = 0;
+}
+
 // The hard limit of open files of a process, from its proc_pid_limits(5); 0 when it is not told.
 uint64_t OpenFilesOf(pid_t pid) {
   std::ifstream limits(absl::StrCat("/proc/", pid, "/limits"));
@@ -154,6 +167,7 @@ absl::StatusOr<CheckFacts> GatherFacts(const config::Config& config) {
   if (facts.host.apparmor && access(isolation::kAppArmorParser, X_OK) != 0) {
     facts.apparmor_problem = Problem(ErrnoStatus(errno, isolation::kAppArmorParser));
   }
+  FindSeccompAgent(config.isolation.seccomp_agent, facts);
   facts.swap = isolation::IsSwapInUse();
   FindHostIds(config.isolation, facts);
   FindOpenFiles(config, facts);

@@ -115,11 +115,27 @@ Finding CheckSelinux(const isolation::SelinuxFacts& host, bool wanted) {
                  "forbids is logged only");
 }
 
+Finding CheckSeccompAgent(const CheckFacts& facts) {
+  constexpr char kSubject[] = "seccomp agent";
+  constexpr int kNoAttach = 3;  // Yama.rst
+  if (facts.ptrace_scope >= kNoAttach) {
+    return Warning(kSubject, absl::StrCat("kernel.yama.ptrace_scope is ", facts.ptrace_scope),
+                   "set it to 2 or less and reboot: no listener can be handed over, and containers "
+                   "whose profile notifies are refused");
+  }
+  if (!facts.seccomp_agent_problem.empty()) {
+    return Warning(kSubject, facts.seccomp_agent_problem,
+                   "start it: until then containers whose profile notifies are refused");
+  }
+  return Ok(kSubject, facts.seccomp_agent);
+}
+
 void CheckSecurity(const CheckFacts& facts, std::vector<Finding>& findings) {
   const isolation::HostFacts& host = facts.host;
   findings.push_back(host.seccomp
                          ? Ok("seccomp", "filters")
                          : Failure("seccomp", "none", "use a kernel with CONFIG_SECCOMP_FILTER"));
+  if (!facts.seccomp_agent.empty()) findings.push_back(CheckSeccompAgent(facts));
   std::vector<std::string> modules;
   if (host.apparmor) modules.push_back("apparmor");
   if (host.selinux.has_value()) modules.push_back("selinux");

@@ -30,10 +30,14 @@ struct CheckFacts {
   // Why AppArmor's profiles cannot be loaded on a host that has it enabled.
   std::string apparmor_problem;
   bool selinux = true;  // isolation.selinux.
+  // The agent's socket as configured, if one is, and why it cannot be used.
+  std::string seccomp_agent;
+  std::string seccomp_agent_problem;
   bool state_on_tmpfs = true;
   bool swap = false;
   uint64_t open_files = 0;  // The running daemon's limit, else that of this process.
   bool daemon_runs = false;
+  int ptrace_scope = 0;  // Yama's; 0 without it.
   // Names with dots to values, as far as the host has them.
   std::map<std::string, std::string> sysctls;
 };

@@ -108,7 +108,8 @@ absl::StatusOr<Service::RunningContainer> Service::FindRunning(const std::string
 }
 
 absl::StatusOr<Service::LaunchedCommand> Service::LaunchCommand(
-    const RunningContainer& in, const std::vector<std::string>& command, ExecStreams streams) {
+    const RunningContainer& in, const std::vector<std::string>& command, ExecStreams streams,
+    std::optional<Deadline> deadline) {
   if (command.empty()) return absl::InvalidArgumentError("cmd is empty");
   LaunchedCommand launched;
   absl::StatusOr<std::string> leaf =
@@ -125,7 +126,8 @@ absl::StatusOr<Service::LaunchedCommand> Service::LaunchCommand(
                                 .command = command,
                                 .leaf = launched.leaf,
                                 .seccomp_file = SeccompFileOf(*in.found.pod, *in.found.container),
-                                .streams = streams});
+                                .streams = streams,
+                                .deadline = deadline});
   };
   absl::StatusOr<StartedExec> started = start();
   if (!started.ok() && !launched.leaf.empty()) {

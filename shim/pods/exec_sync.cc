@@ -60,6 +60,11 @@ absl::StatusOr<bool> Collect(int out, int err, int ended, std::optional<Clock::t
   }
 }
 
+absl::Status TimedOut(std::chrono::seconds timeout) {
+  return absl::DeadlineExceededError(
+      absl::StrCat("the command did not end within ", timeout.count(), " s and was killed"));
+}
+
 }  // namespace
 
 absl::StatusOr<ExecResult> Service::ExecSync(const std::string& id,
@@ -73,8 +78,11 @@ absl::StatusOr<ExecResult> Service::ExecSync(const std::string& id,
   if (!out.ok()) return out.status();
   absl::StatusOr<Pipe> err = MakePipe(OurEnd::kRead);
   if (!err.ok()) return err.status();
-  const absl::StatusOr<LaunchedCommand> launched =
-      LaunchCommand(*running, command, {.out = out->write.get(), .err = err->write.get()});
+  const absl::StatusOr<LaunchedCommand> launched = LaunchCommand(
+      *running, command, {.out = out->write.get(), .err = err->write.get()}, deadline);
+  if (absl::IsDeadlineExceeded(launched.status()) && deadline && Clock::now() >= *deadline) {
+    return TimedOut(timeout);
+  }
   if (!launched.ok()) return launched.status();
   out->write.reset();
   err->write.reset();
@@ -90,10 +98,7 @@ absl::StatusOr<ExecResult> Service::ExecSync(const std::string& id,
   // A background child lives on in it.
   if (!launched->leaf.empty()) leaves_->Release(launched->leaf);
   if (!ended.ok()) return ended.status();
-  if (!*ended) {
-    return absl::DeadlineExceededError(
-        absl::StrCat("the command did not end within ", timeout.count(), " s and was killed"));
-  }
+  if (!*ended) return TimedOut(timeout);
   const absl::StatusOr<supervisor::ExitRecord> exit = process.Result();
   if (!exit.ok()) return exit.status();
   return ExecResult{.standard_output = output.Take(CapturedOutput::Stream::kOut),

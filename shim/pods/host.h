@@ -86,6 +86,8 @@ struct ExecStart {
   std::string leaf;          // The exec's own cgroup; empty: the container's.
   std::string seccomp_file;  // The container's filter.
   ExecStreams streams;
+  // Until when it must have been executed; none: as long as any call may take.
+  std::optional<std::chrono::steady_clock::time_point> deadline;
 };
 
 struct StartedExec {
@@ -124,6 +126,7 @@ class PodSupervisor {
   virtual absl::Status RemoveContainer(const std::string& id) = 0;
   // Opens the file anew and hands it over.
   virtual absl::Status ReopenLog(const std::string& id, const std::string& log_path) = 0;
+  // DEADLINE_EXCEEDED: what was started is killed.
   virtual absl::StatusOr<StartedExec> Exec(ExecStart start) = 0;
   // Returns the terminal's master where the container has one, else the writing end of its
   // standard input if that was asked for. UNIMPLEMENTED by a supervisor that is too old.

@@ -1,6 +1,7 @@
 // A command's way through its plan, and a client's to a running container.
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -16,6 +17,13 @@ namespace {
 constexpr std::chrono::milliseconds kCallTimeout{60000};
 // The writer of a log on a hung disk answers no sooner than the disk does.
 constexpr std::chrono::milliseconds kAttachTimeout{10000};
+
+std::chrono::milliseconds TimeoutOf(const ExecStart& start) {
+  if (!start.deadline) return kCallTimeout;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*start.deadline -
+                                                                 std::chrono::steady_clock::now());
+  return std::clamp(left, std::chrono::milliseconds(0), kCallTimeout);
+}
 
 absl::StatusOr<std::vector<UniqueFd>> DuplicateStreams(const ExecStreams& streams) {
   std::vector<UniqueFd> copies;
@@ -74,7 +82,7 @@ absl::StatusOr<StartedExec> SupervisorConnection::Exec(ExecStart start) {
   supervisor::Request request;
   *request.mutable_exec()->mutable_plan() = std::move(planned->plan);
   execs_->Begin();
-  auto response = client_->Call(std::move(request), *std::move(fds), kCallTimeout);
+  auto response = client_->Call(std::move(request), *std::move(fds), TimeoutOf(start));
   if (!response.ok()) {
     execs_->Abandon();
     return response.status();

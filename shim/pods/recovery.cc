@@ -247,8 +247,10 @@ class Service::Recovery {
         exit = &state.exit();
         break;
       default:
-        // The release that was about to come never came.
-        if (record.phase != ContainerPhase::kExited) record.phase = ContainerPhase::kCreated;
+        if (record.phase == ContainerPhase::kExited) break;
+        // Of what was released the exec may come yet, so it must be what a stop kills.
+        record.phase = state.released() ? ContainerPhase::kRunning : ContainerPhase::kCreated;
+        if (state.released()) record.started_at = Now();
     }
     if (container->early_exit) exit = &*container->early_exit;
     if (exit != nullptr) service_.SettleExit(pod, container, *exit);

@@ -137,14 +137,16 @@ class Service : public PodService {
     std::shared_ptr<PodSupervisor> supervisor;
   };
   absl::StatusOr<RunningContainer> FindRunning(const std::string& id) const;
-  // Starts a command in a cgroup of its own.
+  using Deadline = std::chrono::steady_clock::time_point;
+  // Starts a command in a cgroup of its own. DEADLINE_EXCEEDED: it was killed.
   struct LaunchedCommand {
     StartedExec started;
     std::string leaf;
   };
   absl::StatusOr<LaunchedCommand> LaunchCommand(const RunningContainer& in,
                                                 const std::vector<std::string>& command,
-                                                ExecStreams streams);
+                                                ExecStreams streams,
+                                                std::optional<Deadline> deadline = std::nullopt);
   // SIGKILL to the command with all that it started; without a leaf, to its process group.
   static void KillCommand(Host& host, const std::string& leaf, ExecProcess& process);
 
@@ -201,6 +203,8 @@ class Service : public PodService {
   // start_container.cc
   static absl::Status JoinStart(Pod& pod, Container& container, std::unique_lock<std::mutex>& lock);
   absl::Status ReleaseContainer(const FoundContainer& found);
+  // Ends all of the container, then tells that it cannot run.
+  void FailStart(Pod& pod, Container& container, const absl::Status& why);
 
   // remove_container.cc and remove_pod_sandbox.cc
   absl::Status RemoveFoundContainer(const std::shared_ptr<Pod>& pod,

@@ -104,18 +104,30 @@ absl::Status Service::ReleaseContainer(const FoundContainer& found) {
     if (container.early_exit) SettleExit(found.pod, found.container, *container.early_exit);
     return absl::OkStatus();
   }
+  lock.unlock();
   const absl::Status status = Annotate(started.status(), "start container");
-  if (absl::IsUnavailable(status)) {
+  FailStart(pod, container, status);
+  saved = Save(pod);
+  return status;
+}
+
+void Service::FailStart(Pod& pod, Container& container, const absl::Status& why) {
+  std::unique_lock lock(pod.mutex);
+  if (absl::IsUnavailable(why)) {
     // The supervisor was lost: what became of the container is being found out.
     pod.changed.wait_for(lock, 2 * options_.kill_bound,
                          [&] { return container.record.phase == ContainerPhase::kExited; });
   }
-  supervisor::ExitRecord exit;
-  exit.set_code(CannotRunCode(status));
-  FinishExit(pod, container, exit, "ContainerCannotRun", std::string(status.message()));
+  const std::string cgroup = container.record.cgroup;
   lock.unlock();
-  saved = Save(pod);
-  return status;
+  // What did not start in time, as when a seccomp agent holds its exec, may do so yet.
+  const absl::Status killed = host_->KillCgroup(cgroup, KillDeadline());
+  std::string message(why.message());
+  if (!killed.ok()) absl::StrAppend(&message, "; ", killed.ToString());
+  supervisor::ExitRecord exit;
+  exit.set_code(CannotRunCode(why));
+  lock.lock();
+  FinishExit(pod, container, exit, "ContainerCannotRun", message);
 }
 
 }  // namespace bulkhead::pods

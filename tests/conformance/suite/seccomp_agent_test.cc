@@ -1,8 +1,12 @@
 // System-call filters that notify a seccomp agent.
 #include "tests/conformance/fixture/seccomp_agent.h"
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <future>
+#include <memory>
 #include <optional>
 
 #include "nlohmann/json.hpp"
@@ -59,7 +63,8 @@ class SeccompAgentTest : public PodTest {
   void LetGo() { WriteFile(folder() / "go", ""); }
   std::string Refusal(const Pod& pod, const v1::ContainerConfig& config) {
     const auto made = cri().CreateContainer(pod.id, config, pod.config);
-    EXPECT_FALSE(made.ok());
+    EXPECT_TRUE(absl::IsFailedPrecondition(made.status()) || absl::IsInvalidArgument(made.status()))
+        << made.status();
     EXPECT_THAT(Must(cri().ListContainers({})), IsEmpty());
     return std::string(made.status().message());
   }
@@ -116,11 +121,31 @@ TEST_F(SeccompAgentTest, DecidesOnWhileTheDaemonIsAway) {
   EXPECT_EQ(client::StreamOf(Log(id), "stdout"), kRefused);
 }
 
+TEST_F(SeccompAgentTest, ThatHoldsAnExecHoldsNoExecSyncBeyondItsTimeout) {
+  const auto hold = std::make_shared<std::atomic<bool>>(false);
+  std::promise<void> let_go;
+  agent_.emplace(Path(), [hold, released = let_go.get_future().share()](const seccomp_notif&) {
+    if (*hold) released.wait();
+    return SeccompAgent::Answer{.let_through = true};
+  });
+  WriteProfile("execve", Path());
+  const std::string id = Start(RunPod(), Notifying(Idle()));
+  *hold = true;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto held = cri().ExecSync(id, {"true"}, std::chrono::seconds(1));
+  EXPECT_EQ(held.status().code(), absl::StatusCode::kDeadlineExceeded) << held.status();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  *hold = false;
+  let_go.set_value();
+  EXPECT_EQ(Exec(id, "echo on"), "on\n");
+}
+
 TEST_F(SeccompAgentTest, WhenItHasDiedItsCallsAreUnknownAndCommandsAreRefused) {
   StartAgent();
   const std::string id = Start(RunPod(), Waiting());
   agent_.reset();
   const auto command = cri().ExecSync(id, {"true"});
+  EXPECT_EQ(command.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(command.status().message()),
               HasSubstr("connect to the seccomp agent " + Path()));
   LetGo();

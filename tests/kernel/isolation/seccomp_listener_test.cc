@@ -239,6 +239,7 @@ TEST_F(SeccompListenerEndTest, ALaunchWhoseAgentIsGoneFails) {
       ASSERT_TRUE(pod.ok()) << pod.status();
       const absl::Status status = Prepare(container, *pod).status();
       EXPECT_EQ(LaunchStepOf(status), "seccomp agent");
+      EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
       EXPECT_EQ(status.message(), "seccomp agent: send the listener: Broken pipe");
     });
   }

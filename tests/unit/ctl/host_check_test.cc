@@ -156,6 +156,21 @@ TEST(CheckHost, PassesOnWhyAThingWasNotPossible) {
   ExpectFailure(facts, "apparmor");
 }
 
+TEST(CheckHost, LooksForTheSeccompAgentThatIsConfigured) {
+  CheckFacts facts = FitHost();
+  facts.ptrace_scope = 3;
+  for (const Finding& finding : CheckHost(facts)) EXPECT_NE(finding.subject, "seccomp agent");
+  facts.seccomp_agent = "/run/agent.sock";
+  ExpectWarning(facts, "seccomp agent");
+  EXPECT_EQ(Of(facts, "seccomp agent").found, "kernel.yama.ptrace_scope is 3");
+  facts.ptrace_scope = 2;
+  EXPECT_EQ(Of(facts, "seccomp agent").fitness, Fitness::kOk);
+  EXPECT_EQ(Of(facts, "seccomp agent").found, "/run/agent.sock");
+  facts.seccomp_agent_problem = "/run/agent.sock: No such file or directory";
+  ExpectWarning(facts, "seccomp agent");
+  EXPECT_EQ(Of(facts, "seccomp agent").found, facts.seccomp_agent_problem);
+}
+
 TEST(CheckHost, WarnsOfWhatOnlySomePodsNeed) {
   CheckFacts facts = FitHost();
   facts.id_mapped_mounts = "Invalid argument";

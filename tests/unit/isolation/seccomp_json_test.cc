@@ -115,6 +115,30 @@ TEST(ParseSeccompProfile, NamesTheKeyAndTheValueAtFault) {
             "syscalls[0].errnoRet: -1 is not a number from 0 to 4095");
 }
 
+TEST(ParseSeccompProfile, PretendsNoSuccessToTheLaunchItself) {
+  EXPECT_EQ(RootFault(R"({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 0})"),
+            "defaultErrnoRet: 0 would pretend success to the launch itself");
+  for (const char* call :
+       {"capset", "chdir", "close", "exit_group", "fchdir", "getcwd", "openat2", "prctl", "read",
+        "rt_sigprocmask", "setgroups", "setresgid", "setresuid", "write"}) {
+    EXPECT_EQ(Fault(absl::StrCat(R"([{"names": ["mount", ")", call,
+                                 R"("], "action": "SCMP_ACT_ERRNO", "errnoRet": 0,
+                     "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}]}])")),
+              absl::StrCat("syscalls[0].errnoRet: 0 would pretend success to the launch itself, "
+                           "which calls \"",
+                           call, "\""));
+  }
+}
+
+TEST(ParseSeccompProfile, PretendsSuccessOfOtherCalls) {
+  const auto parsed = Parse(R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+      {"names": ["chown", "execve"], "action": "SCMP_ACT_ERRNO", "errnoRet": 0},
+      {"names": ["setresuid"], "action": "SCMP_ACT_TRACE", "errnoRet": 0}]})");
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  const spec::SeccompVerdict wanted{.action = SeccompAction::kErrno, .value = 0};
+  EXPECT_EQ(parsed->rules.at(0).verdict, wanted);
+}
+
 TEST(ParseSeccompProfile, NamesTheComparisonAtFault) {
   const auto fault = [](const std::string& args) {
     return Fault(

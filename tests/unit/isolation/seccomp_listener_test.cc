@@ -140,5 +140,20 @@ TEST(PlanSeccompListener, AContainerOlderThanTheConfigurationNeedsAnAgentToo) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("isolation.seccomp_agent names none"));
 }
 
+// A kubelet takes NOT_FOUND for that of the container, and UNAVAILABLE for the runtime's.
+TEST(SeccompAgent, ThatIsNotThereIsAFailedPrecondition) {
+  DescriptorList missing;
+  missing.Add(DescriptorRequest::Kind::kSeccompAgent, "/nonexistent/agent.sock");
+  absl::Status status = OpenDescriptors(missing, {}, {}).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_EQ(status.message(),
+            "connect to the seccomp agent /nonexistent/agent.sock: No such file or directory");
+  DescriptorList refusing;
+  refusing.Add(DescriptorRequest::Kind::kSeccompAgent, "/dev/null");
+  status = OpenDescriptors(refusing, {}, {}).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_EQ(status.message(), "connect to the seccomp agent /dev/null: Connection refused");
+}
+
 }  // namespace
 }  // namespace bulkhead::isolation

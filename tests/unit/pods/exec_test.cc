@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 
 #include "runtime/kernel/status.h"
 #include "shim/pods/process_streams.h"
@@ -87,6 +88,28 @@ TEST_F(ExecTest, KillsWhatAnUnansweredStartMayHaveStarted) {
   steps_.Fail("Exec", absl::DeadlineExceededError("the supervisor did not answer"));
   EXPECT_FALSE(pods_->Exec(id_, {"sleep"}, kPipes).ok());
   EXPECT_EQ(steps_.Count("KillCgroup"), 1);
+}
+
+TEST_F(ExecTest, BoundsTheStartOfACommandAsTheCommand) {
+  const auto before = std::chrono::steady_clock::now();
+  ASSERT_TRUE(pods_->ExecSync(id_, {"true"}, std::chrono::seconds(5)).ok());
+  const auto deadline = host_->OnlyPod()->exec_deadline;
+  ASSERT_TRUE(deadline.has_value());
+  EXPECT_GE(*deadline, before + std::chrono::seconds(5));
+  EXPECT_LE(*deadline, std::chrono::steady_clock::now() + std::chrono::seconds(5));
+  ASSERT_TRUE(pods_->ExecSync(id_, {"true"}, std::chrono::seconds(0)).ok());
+  EXPECT_FALSE(host_->OnlyPod()->exec_deadline.has_value());
+}
+
+// As when a seccomp agent holds the exec.
+TEST_F(ExecTest, KillsWhatIsNotStartedWithinTheTimeoutOfACommand) {
+  const size_t before = host_->cgroups.size();
+  steps_.Hold("Exec");
+  const absl::Status status = pods_->ExecSync(id_, {"sleep"}, std::chrono::seconds(1)).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(status.message(), "the command did not end within 1 s and was killed");
+  EXPECT_EQ(steps_.Count("KillCgroup"), 1);
+  EXPECT_EQ(host_->cgroups.size(), before);
 }
 
 TEST_F(ExecTest, LooksAtALeafThatWasNotEmptyAgainWithTheNext) {

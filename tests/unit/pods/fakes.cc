@@ -125,11 +125,16 @@ class FakeSupervisor : public PodSupervisor {
 
   // The command `sleep` goes on; any other says its name and ends with 3.
   absl::StatusOr<StartedExec> Exec(ExecStart start) override {
-    const absl::Status status = Call("Exec");
+    const auto late = [&start] {
+      return start.deadline && std::chrono::steady_clock::now() >= *start.deadline;
+    };
+    const absl::Status status = Call("Exec", late);
     if (!status.ok()) return status;
+    if (late()) return absl::DeadlineExceededError("no answer");
     {
       const std::lock_guard lock(pod_->mutex);
       pod_->exec_leaf = start.leaf;
+      pod_->exec_deadline = start.deadline;
     }
     StartedExec started;
     const std::string& name = start.command.front();
@@ -173,10 +178,10 @@ class FakeSupervisor : public PodSupervisor {
   }
 
  private:
-  absl::Status Call(const std::string& step) {
-    const absl::Status status = steps_.Pass(step, [this] {
+  absl::Status Call(const std::string& step, const std::function<bool()>& give_up = nullptr) {
+    const absl::Status status = steps_.Pass(step, [&] {
       const std::lock_guard lock(pod_->mutex);
-      return !pod_->alive;
+      return !pod_->alive || (give_up && give_up());
     });
     const std::lock_guard lock(pod_->mutex);
     if (!pod_->alive) return absl::UnavailableError("the supervisor is gone");

@@ -3,6 +3,7 @@
 #ifndef BULKHEAD_TESTS_UNIT_PODS_FAKES_H_
 #define BULKHEAD_TESTS_UNIT_PODS_FAKES_H_
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -63,6 +64,7 @@ struct FakePod {
   SupervisorCallbacks callbacks;
   // Of the last command, and of the last attached client.
   std::string exec_leaf;
+  std::optional<std::chrono::steady_clock::time_point> exec_deadline;
   bool attached_once = false;
   UniqueFd attached_in, attached_out, attached_err;
 };

@@ -45,6 +45,17 @@ TEST_F(Recovery, LeasesTheImagesOfVolumesAgain) {
                                                                std::pair(id, "sha256:3")));
 }
 
+TEST_F(Recovery, LetsAStopEndWhatWasReleasedAndIsNotExecutedYet) {
+  const std::string id = Create(Run(PodOf("web")), ContainerOf("c"));
+  services_.clear();
+  host_->OnlyPod()->containers[id].set_released(true);
+  Restart();
+  EXPECT_EQ(StatusOf(id).state, ContainerState::kRunning);
+  EXPECT_GT(StatusOf(id).started_at, 0);
+  EXPECT_TRUE(pods_->StopContainer(id, std::chrono::seconds(0)).ok());
+  EXPECT_EQ(StatusOf(id).exit_code, 137);
+}
+
 TEST_F(Recovery, TellsTheEndOfAContainerThatEndedMeanwhile) {
   const std::string id = Start(Run(PodOf("web")), ContainerOf("c"));
   services_.clear();

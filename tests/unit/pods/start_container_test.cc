@@ -47,6 +47,32 @@ INSTANTIATE_TEST_SUITE_P(Errors, FailedStartContainer,
                          ::testing::Values(CannotRun{ENOENT, 127}, CannotRun{EACCES, 126},
                                            CannotRun{ENOEXEC, 126}, CannotRun{EIO, 128}));
 
+// As when a seccomp agent holds the exec.
+TEST_F(StartContainer, KillsWhatMayStartYetBeforeItCountsAsEnded) {
+  const std::string id = Create(Run(PodOf("web")), ContainerOf("c"));
+  steps_.Fail("StartContainer", absl::DeadlineExceededError("the supervisor did not answer"));
+  steps_.Hold("KillCgroup");
+  auto starting = Aside([&] { return pods_->StartContainer(id); });
+  steps_.AwaitHeld("KillCgroup");
+  EXPECT_NE(StatusOf(id).state, ContainerState::kExited);
+  steps_.LetGo("KillCgroup");
+  EXPECT_EQ(starting.get().code(), absl::StatusCode::kDeadlineExceeded);
+  const ContainerStatus status = StatusOf(id);
+  EXPECT_EQ(status.state, ContainerState::kExited);
+  EXPECT_EQ(status.reason, "ContainerCannotRun");
+  EXPECT_EQ(status.exit_code, 128);
+  EXPECT_EQ(steps_.Count("KillCgroup"), 1);
+}
+
+TEST_F(StartContainer, TellsWhatCouldNotBeKilled) {
+  const std::string id = Create(Run(PodOf("web")), ContainerOf("c"));
+  steps_.Fail("StartContainer", absl::DeadlineExceededError("the supervisor did not answer"));
+  steps_.Fail("KillCgroup", absl::DeadlineExceededError("stuck in the kernel"));
+  EXPECT_FALSE(pods_->StartContainer(id).ok());
+  EXPECT_THAT(StatusOf(id).message, HasSubstr("did not answer; "));
+  EXPECT_THAT(StatusOf(id).message, HasSubstr("stuck in the kernel"));
+}
+
 TEST_F(StartContainer, TellsAnEndAtOnceAfterTheStart) {
   const std::string id = Create(Run(PodOf("web")), ContainerOf("c"));
   const auto events = pods_->SubscribeEvents();

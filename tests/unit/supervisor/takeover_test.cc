@@ -44,18 +44,33 @@ TEST(Takeover, NamesAllDescriptors) {
 
 TEST(Takeover, RefusesAStateOfAnotherVersion) {
   state::State state = Valid();
-  state.set_version(kStateVersionUserNamespaces + 1);
+  state.set_version(kStateVersionSeccompAgent + 1);
   const absl::Status status = ValidateState(state);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("version is 3"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("version is 4"));
 }
 
 TEST(Takeover, TakesAStateWithAUserNamespace) {
   state::State state = Valid();
-  state.set_version(kStateVersionUserNamespaces);
   state.mutable_pod()->set_user_namespace(13);
+  state.set_version(VersionFor(state));
+  EXPECT_EQ(state.version(), kStateVersionUserNamespaces);
   EXPECT_TRUE(ValidateState(state).ok());
   EXPECT_THAT(DescriptorsOf(state), testing::Contains(13));
+}
+
+TEST(Takeover, IsOfNoProgramWithoutAgentsWhileOneWaitsForAListener) {
+  EXPECT_EQ(VersionFor(Valid()), kStateVersion);
+  state::State container = Valid();
+  container.mutable_containers(0)->mutable_process()->set_seccomp_agent(21);
+  container.mutable_pod()->set_user_namespace(22);
+  container.set_version(VersionFor(container));
+  EXPECT_EQ(container.version(), kStateVersionSeccompAgent);
+  EXPECT_TRUE(ValidateState(container).ok());
+  EXPECT_THAT(DescriptorsOf(container), testing::Contains(21));
+  state::State command = Valid();
+  command.mutable_execs(0)->mutable_process()->set_seccomp_agent(21);
+  EXPECT_EQ(VersionFor(command), kStateVersionSeccompAgent);
 }
 
 TEST(Takeover, RefusesADescriptorWithTwoOwners) {
