@@ -102,9 +102,11 @@ absl::Status FinishTrial(const Trial& trial) {
 }  // namespace
 
 uint32_t VersionFor(const state::State& state) {
-  const auto awaited = [](const auto& launched) { return launched.process().seccomp_agent() != 0; };
-  if (absl::c_any_of(state.containers(), awaited) || absl::c_any_of(state.execs(), awaited)) {
-    return kStateVersionSeccompAgent;
+  const auto launching = [](const auto& launched) {
+    return launched.process().seccomp_agent() != 0 || launched.process().successor() != 0;
+  };
+  if (absl::c_any_of(state.containers(), launching) || absl::c_any_of(state.execs(), launching)) {
+    return kStateVersionLaunching;
   }
   return state.pod().user_namespace() != 0 ? kStateVersionUserNamespaces : kStateVersion;
 }
@@ -134,10 +136,10 @@ absl::StatusOr<state::State> ReadState(int fd) {
 }
 
 absl::Status ValidateState(const state::State& state) {
-  if (state.version() < kStateVersion || state.version() > kStateVersionSeccompAgent) {
+  if (state.version() < kStateVersion || state.version() > kStateVersionLaunching) {
     return absl::FailedPreconditionError(absl::StrCat("the state's version is ", state.version(),
                                                       ", this build knows ", kStateVersion, " to ",
-                                                      kStateVersionSeccompAgent));
+                                                      kStateVersionLaunching));
   }
   if (state.listener() <= 2) return absl::InvalidArgumentError("listener: no descriptor");
   std::set<int> seen;

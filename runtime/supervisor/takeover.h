@@ -17,8 +17,8 @@ namespace bulkhead::supervisor {
 inline constexpr uint32_t kStateVersion = 1;
 // Of a pod with a user namespace: see proto/state.proto.
 inline constexpr uint32_t kStateVersionUserNamespaces = 2;
-// While a seccomp agent waits for a listener.
-inline constexpr uint32_t kStateVersionSeccompAgent = 3;
+// While a seccomp agent waits for a listener, or a process for its successor.
+inline constexpr uint32_t kStateVersionLaunching = 3;
 
 // The lowest version with all that the state has.
 uint32_t VersionFor(const state::State& state);

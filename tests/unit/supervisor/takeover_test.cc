@@ -23,8 +23,6 @@ state::State Valid() {
   container.mutable_log()->set_out(8);
   container.mutable_log()->set_out_partial(std::string("bin\0ary", 7));
   state.add_execs()->mutable_process()->set_pidfd(9);
-  state.mutable_execs(0)->mutable_process()->set_successor(11);
-  state.mutable_execs(0)->mutable_process()->set_seccomp_agent(12);
   state.add_unreaped(10);
   return state;
 }
@@ -39,12 +37,15 @@ TEST(Takeover, StateComesBackFromItsFile) {
 }
 
 TEST(Takeover, NamesAllDescriptors) {
-  EXPECT_THAT(DescriptorsOf(Valid()), UnorderedElementsAre(3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
+  state::State state = Valid();
+  state.mutable_execs(0)->mutable_process()->set_successor(11);
+  state.mutable_execs(0)->mutable_process()->set_seccomp_agent(12);
+  EXPECT_THAT(DescriptorsOf(state), UnorderedElementsAre(3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
 }
 
 TEST(Takeover, RefusesAStateOfAnotherVersion) {
   state::State state = Valid();
-  state.set_version(kStateVersionSeccompAgent + 1);
+  state.set_version(kStateVersionLaunching + 1);
   const absl::Status status = ValidateState(state);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()), HasSubstr("version is 4"));
@@ -65,12 +66,18 @@ TEST(Takeover, IsOfNoProgramWithoutAgentsWhileOneWaitsForAListener) {
   container.mutable_containers(0)->mutable_process()->set_seccomp_agent(21);
   container.mutable_pod()->set_user_namespace(22);
   container.set_version(VersionFor(container));
-  EXPECT_EQ(container.version(), kStateVersionSeccompAgent);
+  EXPECT_EQ(container.version(), kStateVersionLaunching);
   EXPECT_TRUE(ValidateState(container).ok());
   EXPECT_THAT(DescriptorsOf(container), testing::Contains(21));
   state::State command = Valid();
   command.mutable_execs(0)->mutable_process()->set_seccomp_agent(21);
-  EXPECT_EQ(VersionFor(command), kStateVersionSeccompAgent);
+  EXPECT_EQ(VersionFor(command), kStateVersionLaunching);
+}
+
+TEST(Takeover, IsOfNoProgramWithoutSuccessorsWhileOneIsToBeCloned) {
+  state::State state = Valid();
+  state.mutable_execs(0)->mutable_process()->set_successor(21);
+  EXPECT_EQ(VersionFor(state), kStateVersionLaunching);
 }
 
 TEST(Takeover, RefusesADescriptorWithTwoOwners) {
