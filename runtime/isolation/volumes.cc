@@ -76,9 +76,18 @@ absl::Status CheckPropagation(const spec::Mount& mount, int source) {
       what, ": HostToContainer propagation, but it is not on a shared or slave mount"));
 }
 
+absl::Status Relabel(int source, const VolumeLabel& label) {
+  // A container makes what depth it likes.
+  constexpr size_t kMaxDepth = 256;
+  const HostFiles spared(label.spared);
+  if (absl::Status status = spared.CheckNotOf(source); !status.ok()) return status;
+  return RelabelTree(source, label.label,
+                     {.spared = &spared, .max_depth = kMaxDepth, .stopped = label.stopped});
+}
+
 }  // namespace
 
-absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount, const std::string& label) {
+absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount, const VolumeLabel& label) {
   if (!absl::StartsWith(mount.host_path, "/")) {
     return absl::InvalidArgumentError(
         absl::StrCat("host_path \"", mount.host_path, "\" is not absolute"));
@@ -88,8 +97,8 @@ absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount, const std::str
   if (absl::Status status = CheckPropagation(mount, source->get()); !status.ok()) return status;
   struct stat st;
   if (fstat(source->get(), &st) != 0) return ErrnoStatus(errno, mount.host_path);
-  if (mount.selinux_relabel && !label.empty()) {
-    const absl::Status relabelled = RelabelTree(source->get(), label);
+  if (mount.selinux_relabel && !label.label.empty()) {
+    const absl::Status relabelled = Relabel(source->get(), label);
     if (!relabelled.ok()) {
       return Annotate(relabelled,
                       absl::StrCat("selinux_relabel of host_path \"", mount.host_path, "\""));

@@ -60,16 +60,17 @@ class Service::ContainerMaking {
     absl::Status status = FindImage();
     for (const Step step : kSteps) {
       if (!status.ok()) return status;
-      {
-        const std::lock_guard lock(pod_.mutex);
-        if (!TakesContainers(pod_)) return NotReady(pod_);
-      }
-      status = (this->*step)();
+      status = StillTakesContainers() ? (this->*step)() : NotReady(pod_);
     }
     return status;
   }
 
  private:
+  bool StillTakesContainers() {
+    const std::lock_guard lock(pod_.mutex);
+    return TakesContainers(pod_);
+  }
+
   absl::Status FindImage() {
     const auto image = service_.images_->Find(spec_.image);
     if (!image.ok()) return Annotate(image.status(), "look up the image");
@@ -199,7 +200,8 @@ class Service::ContainerMaking {
                                      .writable = service_.DataOf(container_),
                                      .exit_record = service_.ExitRecordOf(pod_, container_),
                                      .seccomp_file = service_.SeccompFileOf(pod_, container_),
-                                     .target_pid = target_pid_});
+                                     .target_pid = target_pid_,
+                                     .stopped = [this] { return !StillTakesContainers(); }});
     if (!launched.ok()) return launched.status();
     const std::lock_guard lock(pod_.mutex);
     container_.record.user = launched->user;

@@ -40,10 +40,11 @@ struct ContainerLaunch {
   std::vector<std::string> layers;  // Directories, topmost first.
   // The same of the image volumes, by the images' names in the spec.
   std::map<std::string, std::vector<std::string>> volume_layers;
-  std::string writable;      // Holds `upper` and `work`.
-  std::string exit_record;   // A preallocated file.
-  std::string seccomp_file;  // Where the container's filter is kept.
-  int32_t target_pid = 0;    // With NamespaceMode::kTarget.
+  std::string writable;           // Holds `upper` and `work`.
+  std::string exit_record;        // A preallocated file.
+  std::string seccomp_file;       // Where the container's filter is kept.
+  int32_t target_pid = 0;         // With NamespaceMode::kTarget.
+  std::function<bool()> stopped;  // Whether the pod takes no containers any more.
 };
 
 struct LaunchedContainer {

@@ -156,6 +156,7 @@ absl::StatusOr<std::unique_ptr<LinuxHost>> LinuxHost::Open(const config::Config&
   absl::StatusOr<isolation::HostFacts> facts = isolation::ProbeHost();
   if (!facts.ok()) return Annotate(facts.status(), "probe the host");
   context.facts = *std::move(facts);
+  context.own_directories = {config.daemon.state_dir, config.daemon.data_dir, config.cni.netns_dir};
   if (!config.isolation.selinux) context.facts.selinux.reset();
   // Pods are refused then, each with the reason.
   LOG_IF(WARNING, context.facts.selinux && !context.facts.selinux->problem.empty())

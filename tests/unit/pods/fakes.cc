@@ -75,7 +75,8 @@ class FakeSupervisor : public PodSupervisor {
   }
 
   absl::StatusOr<LaunchedContainer> CreateContainer(const ContainerLaunch& launch) override {
-    const absl::Status status = Call("CreateContainer");
+    absl::Status status = steps_.Pass("OpenVolumes", launch.stopped);
+    if (status.ok()) status = Call("CreateContainer");
     if (!status.ok()) return status;
     const std::lock_guard lock(pod_->mutex);
     supervisor::ContainerState& state = pod_->containers[launch.container.id];
