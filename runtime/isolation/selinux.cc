@@ -5,7 +5,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -80,20 +82,29 @@ std::optional<SelinuxFacts> ProbeSelinux() {
   ParseLxcContexts(*contexts, facts);
   for (const SelinuxContext* context : {&facts.process, &facts.file}) {
     if (!facts.problem.empty()) break;
-    facts.problem = std::string(CheckSelinuxContext(ToString(*context)).message());
+    facts.problem = std::string(CanonicalSelinuxContext(ToString(*context)).status().message());
   }
   return facts;
 }
 
-absl::Status CheckSelinuxContext(const std::string& label) {
+absl::StatusOr<std::string> CanonicalSelinuxContext(const std::string& label) {
   const std::string path = absl::StrCat(kSelinuxfs, "/context");
   const UniqueFd file(open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!file.valid()) return ErrnoStatus(errno, path);
   // With its NUL, as libselinux writes it.
-  if (write(file.get(), label.c_str(), label.size() + 1) >= 0) return absl::OkStatus();
-  if (errno != EINVAL) return ErrnoStatus(errno, absl::StrCat(path, " \"", label, "\""));
-  return absl::InvalidArgumentError(
-      absl::StrCat("the SELinux policy of this host has no context \"", label, "\""));
+  if (write(file.get(), label.c_str(), label.size() + 1) < 0) {
+    if (errno != EINVAL) return ErrnoStatus(errno, absl::StrCat(path, " \"", label, "\""));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the SELinux policy of this host has no context \"", label, "\""));
+  }
+  std::array<char, 4096> canonical;
+  const ssize_t size = read(file.get(), canonical.data(), canonical.size());
+  if (size < 0) return ErrnoStatus(errno, path);
+  return std::string(canonical.data(), strnlen(canonical.data(), size));
+}
+
+std::string SelinuxLevelOf(const std::string& label) {
+  return ParseSelinuxContext(label).value_or(SelinuxContext()).level;
 }
 
 PodSelinux PlanPodSelinux(const spec::SecurityContext& pod, const SelinuxFacts& facts,

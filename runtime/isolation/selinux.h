@@ -3,6 +3,7 @@
 #ifndef BULKHEAD_RUNTIME_ISOLATION_SELINUX_H_
 #define BULKHEAD_RUNTIME_ISOLATION_SELINUX_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,8 +47,15 @@ std::optional<SelinuxFacts> ProbeSelinux();
 // From the text of the policy's lxc_contexts(5); a pure function.
 void ParseLxcContexts(std::string_view text, SelinuxFacts& facts);
 
-// Whether the kernel's policy has this context. INVALID_ARGUMENT where not, naming it.
-absl::Status CheckSelinuxContext(const std::string& label);
+// The context as the kernel's policy writes it: "s0:c5,c4" is "s0:c4,c5". INVALID_ARGUMENT, naming
+// it, when the policy has no such context.
+absl::StatusOr<std::string> CanonicalSelinuxContext(const std::string& label);
+
+// Of a context; empty when it has none.
+std::string SelinuxLevelOf(const std::string& label);
+
+// fsconfig(2) takes no longer `context` of a file system.
+inline constexpr size_t kMaxMountLabel = 255;
 
 // Both empty: nothing is labelled.
 struct SelinuxLabels {

@@ -134,12 +134,11 @@ class Service::ContainerMaking {
       return absl::FailedPreconditionError(
           absl::StrCat("sandbox ", pod.id, " was made without SELinux, so it takes no container"));
     }
-    const isolation::SelinuxLabels labels =
+    isolation::SelinuxLabels labels =
         isolation::PlanSelinux(spec_.security, pod.spec.security, *facts, pod.selinux);
-    for (const std::string& label : {labels.process, labels.mount}) {
-      const absl::Status known = service_.host_->CheckSelinuxContext(label);
-      if (!known.ok()) return Annotate(known, "config.linux.security_context.selinux_options");
-    }
+    absl::Status settled = service_.SettleLabels(labels.process, labels.mount);
+    if (!settled.ok()) return settled;
+    service_.selinux_levels_.Keep(pod.id, isolation::SelinuxLevelOf(labels.mount));
     const std::lock_guard lock(pod_.mutex);
     container_.record.selinux = labels;
     return absl::OkStatus();

@@ -157,8 +157,8 @@ class Host {
 
   // What SELinux's policy says of containers; null where there is none.
   virtual const isolation::SelinuxFacts* Selinux() const = 0;
-  // INVALID_ARGUMENT when the policy has no such context.
-  virtual absl::Status CheckSelinuxContext(const std::string& label) = 0;
+  // As the policy writes it. INVALID_ARGUMENT when it has no such context.
+  virtual absl::StatusOr<std::string> CanonicalSelinuxContext(const std::string& label) = 0;
 
   // A user namespace for a pod, and what it owns.
   virtual absl::StatusOr<isolation::OwnedNamespaces> CreateUserNamespace(

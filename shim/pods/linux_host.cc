@@ -246,8 +246,8 @@ const isolation::SelinuxFacts* LinuxHost::Selinux() const {
   return context_.facts.selinux.has_value() ? &*context_.facts.selinux : nullptr;
 }
 
-absl::Status LinuxHost::CheckSelinuxContext(const std::string& label) {
-  return isolation::CheckSelinuxContext(label);
+absl::StatusOr<std::string> LinuxHost::CanonicalSelinuxContext(const std::string& label) {
+  return isolation::CanonicalSelinuxContext(label);
 }
 
 absl::StatusOr<isolation::OwnedNamespaces> LinuxHost::CreateUserNamespace(

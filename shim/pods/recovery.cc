@@ -72,6 +72,10 @@ class Service::Recovery {
       service_.host_ids_.Keep(pod->record.id, *own);
     }
     service_.selinux_levels_.Keep(pod->record.id, pod->record.selinux.level);
+    for (const ContainerRecord& container : file->containers) {
+      const std::string level = isolation::SelinuxLevelOf(container.selinux.mount);
+      service_.selinux_levels_.Keep(pod->record.id, level);
+    }
     found_.push_back({std::move(pod), std::move(file->containers), absl::OkStatus()});
   }
 

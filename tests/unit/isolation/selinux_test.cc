@@ -43,6 +43,11 @@ TEST(ParseSelinuxContext, IsNoneWithoutAPolicy) {
   }
 }
 
+TEST(SelinuxLevelOf, IsTheLastPart) {
+  EXPECT_EQ(SelinuxLevelOf(kPod.mount), "s0:c4,c5");
+  for (const char* label : {"", "user_u:role_r:type_t"}) EXPECT_EQ(SelinuxLevelOf(label), "");
+}
+
 TEST(PolicyValue, IsOfTheLastLineOfItsName) {
   EXPECT_EQ(
       PolicyValue("# SELINUXTYPE=mls\nSELINUX=enforcing\nSELINUXTYPE = default \n", "SELINUXTYPE"),

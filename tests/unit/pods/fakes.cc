@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_replace.h"
 #include "shim/pods/filter.h"
 #include "shim/pods/pod.h"
 
@@ -298,9 +299,10 @@ absl::Status FakeHost::KillSupervisor(const std::string& directory, absl::Time) 
   return status;
 }
 
-absl::Status FakeHost::CheckSelinuxContext(const std::string& label) {
-  if (unknown_type.empty() || label.find(unknown_type) == std::string::npos)
-    return absl::OkStatus();
+absl::StatusOr<std::string> FakeHost::CanonicalSelinuxContext(const std::string& label) {
+  if (unknown_type.empty() || label.find(unknown_type) == std::string::npos) {
+    return absl::StrReplaceAll(label, {{"c2,c1", "c1,c2"}});
+  }
   return absl::InvalidArgumentError("no context \"" + label + "\"");
 }
 

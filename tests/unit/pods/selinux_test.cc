@@ -76,6 +76,45 @@ TEST_F(SelinuxPods, GetWhatTheyAskFor) {
   EXPECT_EQ(LabelsOf(pod, container).process, "a_u:system_r:b_t:s0:c1,c2");
 }
 
+TEST_F(SelinuxPods, HaveTheirLabelsAsThePolicyWritesThem) {
+  const std::string pod = Run(PodWith({.level = "s0:c2,c1"}));
+  EXPECT_EQ(LevelOf(pod), "s0:c1,c2");
+  EXPECT_THAT(RecordOf(pod).pod.selinux.mount, EndsWith(":s0:c1,c2"));
+  const isolation::SelinuxLabels labels = LabelsOf(pod, ContainerOf("c"));
+  EXPECT_THAT(labels.process, EndsWith(":s0:c1,c2"));
+  EXPECT_THAT(labels.mount, EndsWith(":s0:c1,c2"));
+}
+
+TEST_F(SelinuxPods, ALevelThatMakesALabelTooLongForAMountIsRefused) {
+  std::string level = "s0:c0";
+  for (int category = 2; level.size() < 250; category += 2) {
+    level += ",c" + std::to_string(category);
+  }
+  const absl::Status refused = pods_->RunPodSandbox(PodWith({.level = level})).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("selinux_options.level: \"s0:c0,"));
+  ExpectNothingLeft();
+  spec::ContainerSpec container = ContainerOf("c");
+  container.security.selinux = spec::SelinuxOptions{.level = level};
+  const absl::Status status = pods_->CreateContainer(Run(PodOf("a")), container).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("selinux_options.level"));
+}
+
+TEST_F(SelinuxPods, GetNoLevelThatAContainerAskedForAlsoAfterARestart) {
+  // All levels of two categories from c0 to c2 but one.
+  selinux_categories_ = 3;
+  services_.clear();
+  Restart();
+  const std::string pod = Run(PodWith({.level = "s0:c0,c1"}));
+  spec::ContainerSpec container = ContainerOf("c");
+  container.security.selinux = spec::SelinuxOptions{.level = "s0:c2,c1"};
+  Create(pod, container);
+  EXPECT_EQ(LevelOf(Run(PodOf("b"))), "s0:c0,c2");
+  services_.clear();
+  Restart();
+  EXPECT_TRUE(absl::IsResourceExhausted(pods_->RunPodSandbox(PodOf("c")).status()));
+}
+
 TEST_F(SelinuxPods, AContextThatThePolicyLacksIsRefusedAndNothingIsLeft) {
   host_->unknown_type = "odd_t";
   for (int i = 0; i < 2; ++i) {
