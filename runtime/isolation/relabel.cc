@@ -28,14 +28,6 @@ namespace {
 // A path to what a descriptor refers to, also one that only names it (O_PATH).
 std::string PathOf(int fd) { return absl::StrCat("/proc/self/fd/", fd); }
 
-absl::Status SetLabel(int fd, const std::string& label) {
-  if (HasLabel(fd, label)) return absl::OkStatus();
-  if (setxattr(PathOf(fd).c_str(), kSelinuxAttribute, label.c_str(), label.size() + 1, 0) == 0) {
-    return absl::OkStatus();
-  }
-  return ErrnoStatus(errno, absl::StrCat("label it ", label));
-}
-
 // What `name` in a directory is, without following it; not valid where it is gone, or mounted
 // there.
 absl::StatusOr<UniqueFd> OpenEntry(int directory, const char* name) {
@@ -115,6 +107,14 @@ absl::Status RelabelTree(int fd, const std::string& label, const RelabelOptions&
   const absl::Status status = Relabelling(label, options).Run(fd);
   // What is true of one file is true of all: they are of one file system.
   return ErrnoOf(status) == EOPNOTSUPP ? absl::OkStatus() : status;
+}
+
+absl::Status SetLabel(int fd, const std::string& label) {
+  if (HasLabel(fd, label)) return absl::OkStatus();
+  if (setxattr(PathOf(fd).c_str(), kSelinuxAttribute, label.c_str(), label.size() + 1, 0) == 0) {
+    return absl::OkStatus();
+  }
+  return ErrnoStatus(errno, absl::StrCat("label it ", label));
 }
 
 bool HasLabel(int fd, const std::string& label) {

@@ -28,7 +28,8 @@ struct RelabelOptions {
 // as it is: the policy decides who may use it.
 absl::Status RelabelTree(int fd, const std::string& label, const RelabelOptions& options = {});
 
-// Whether a file has the context.
+// Of one file.
+absl::Status SetLabel(int fd, const std::string& label);
 bool HasLabel(int fd, const std::string& label);
 
 }  // namespace bulkhead::isolation

@@ -24,6 +24,8 @@ namespace {
 constexpr char kSelinuxfs[] = "/sys/fs/selinux";
 // What policies for containers call their domain of privileged ones.
 constexpr char kPrivilegedType[] = "spc_t";
+// Of the categories that pods are given.
+constexpr char kLastPair[] = "s0:c1022,c1023";
 
 const std::string& FirstGiven(const std::string& a, const std::string& b, const std::string& c) {
   return !a.empty() ? a : !b.empty() ? b : c;
@@ -80,11 +82,24 @@ std::optional<SelinuxFacts> ProbeSelinux() {
     return facts;
   }
   ParseLxcContexts(*contexts, facts);
-  for (const SelinuxContext* context : {&facts.process, &facts.file}) {
+  for (const std::string& context : NeededContexts(facts)) {
     if (!facts.problem.empty()) break;
-    facts.problem = std::string(CanonicalSelinuxContext(ToString(*context)).status().message());
+    facts.problem = std::string(CanonicalSelinuxContext(context).status().message());
   }
   return facts;
+}
+
+std::vector<std::string> NeededContexts(const SelinuxFacts& facts) {
+  SelinuxContext privileged = facts.process;
+  privileged.type = kPrivilegedType;
+  std::vector<std::string> needed = {ToString(facts.process), ToString(facts.file),
+                                     ToString(privileged)};
+  for (SelinuxContext context : {facts.process, facts.file}) {
+    if (facts.process.level.empty()) break;
+    context.level = kLastPair;
+    needed.push_back(ToString(context));
+  }
+  return needed;
 }
 
 absl::StatusOr<std::string> CanonicalSelinuxContext(const std::string& label) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -43,6 +44,10 @@ struct SelinuxFacts {
 
 // Absent on a host without SELinux, or without a policy loaded. Reads the policy's lxc_contexts.
 std::optional<SelinuxFacts> ProbeSelinux();
+
+// The contexts that a policy must have for what nobody asks for by name: those of the facts, that
+// of privileged containers, and where there are levels the last pair of categories.
+std::vector<std::string> NeededContexts(const SelinuxFacts& facts);
 
 // From the text of the policy's lxc_contexts(5); a pure function.
 void ParseLxcContexts(std::string_view text, SelinuxFacts& facts);

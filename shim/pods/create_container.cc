@@ -129,6 +129,9 @@ class Service::ContainerMaking {
   absl::Status FindLabels() {
     const isolation::SelinuxFacts* facts = service_.host_->Selinux();
     if (facts == nullptr) return absl::OkStatus();
+    if (!facts->problem.empty()) {
+      return absl::FailedPreconditionError(absl::StrCat("SELinux: ", facts->problem));
+    }
     const PodRecord pod = RecordOf(pod_);
     if (pod.selinux.mount.empty()) {
       return absl::FailedPreconditionError(

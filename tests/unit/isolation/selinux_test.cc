@@ -8,6 +8,7 @@
 namespace bulkhead::isolation {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 const SelinuxFacts kFacts = {.process = {"system_u", "system_r", "container_t", "s0"},
@@ -64,6 +65,19 @@ TEST(ParseLxcContexts, TakesTheContextsOfProcessesAndFiles) {
       "file = \"system_u:object_r:container_file_t:s0\"\n",
       facts);
   EXPECT_EQ(facts, kFacts);
+}
+
+TEST(NeededContexts, AreThoseThatNobodyAsksForByName) {
+  EXPECT_THAT(
+      NeededContexts(kFacts),
+      ElementsAre("system_u:system_r:container_t:s0", "system_u:object_r:container_file_t:s0",
+                  "system_u:system_r:spc_t:s0", "system_u:system_r:container_t:s0:c1022,c1023",
+                  "system_u:object_r:container_file_t:s0:c1022,c1023"));
+  SelinuxFacts facts = kFacts;
+  facts.process.level = facts.file.level = "";
+  EXPECT_THAT(NeededContexts(facts),
+              ElementsAre("system_u:system_r:container_t", "system_u:object_r:container_file_t",
+                          "system_u:system_r:spc_t"));
 }
 
 TEST(ParseLxcContexts, TellsWhatIsMissing) {

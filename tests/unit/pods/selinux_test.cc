@@ -142,6 +142,13 @@ TEST_F(SelinuxPods, AreRefusedWithAPolicyThatSaysNothingOfContainers) {
   ExpectNothingLeft();
 }
 
+TEST_F(SelinuxPods, TakeNoContainerOnceThePolicySaysNothingOfThem) {
+  const std::string pod = Run(PodOf("a"));
+  host_->selinux->problem = "no container_t";
+  const absl::Status status = pods_->CreateContainer(pod, ContainerOf("c")).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+}
+
 TEST_F(SelinuxPods, AreNotLabelledWithoutSelinux) {
   host_->selinux.reset();
   const std::string pod = Run(PodWith({.type = "odd_t", .level = "s0:c1"}));
