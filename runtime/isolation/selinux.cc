@@ -141,7 +141,8 @@ SelinuxLabels PlanSelinux(const spec::SecurityContext& container, const spec::Se
                          .level = FirstGiven(own.level, pods.level, given.level)};
   const std::string mount =
       MountLabel(FirstGiven(own.user, pods.user, facts.file.user), process.level, facts);
-  if (container.privileged && own.level.empty() && pods.level.empty()) {
+  if (container.privileged && process.type == kPrivilegedType && own.level.empty() &&
+      pods.level.empty()) {
     process.level = facts.process.level;
   }
   return {.process = ToString(process), .mount = mount};

@@ -83,7 +83,7 @@ PodSelinux PlanPodSelinux(const spec::SecurityContext& pod, const SelinuxFacts& 
                           const std::string& level);
 
 // A container's: what it asks for, part by part, else what its pod asks for, else the policy's. A
-// privileged one is of type spc_t and of no pod's level unless it asks otherwise, so that the
+// privileged one is of type spc_t unless it asks otherwise, and then of no pod's level, so that the
 // host's files which it writes stay the host's.
 SelinuxLabels PlanSelinux(const spec::SecurityContext& container, const spec::SecurityContext& pod,
                           const SelinuxFacts& facts, const PodSelinux& given);

@@ -109,6 +109,17 @@ TEST(PlanSelinux, APrivilegedContainerIsOfItsOwnTypeAndNoPodsLevel) {
   spec::SecurityContext asking = Privileged();
   asking.selinux = spec::SelinuxOptions{.type = "container_t", .level = "s0:c4,c5"};
   EXPECT_EQ(Labels(asking, {}).process, "system_u:system_r:container_t:s0:c4,c5");
+  asking.selinux = spec::SelinuxOptions{.type = "spc_t"};
+  EXPECT_EQ(Labels(asking, {}).process, "system_u:system_r:spc_t:s0");
+}
+
+TEST(PlanSelinux, APrivilegedContainerOfAnotherTypeHasItsPodsLevel) {
+  spec::SecurityContext asking = Privileged();
+  asking.selinux = spec::SelinuxOptions{.type = "container_t"};
+  EXPECT_EQ(Labels(asking, {}),
+            (SelinuxLabels{"system_u:system_r:container_t:s0:c4,c5", kPod.mount}));
+  EXPECT_EQ(Labels(Privileged(), Asking({.type = "container_t"})).process,
+            "system_u:system_r:container_t:s0:c4,c5");
 }
 
 TEST(PlanSelinux, APolicyWithoutLevelsGetsNone) {
