@@ -143,15 +143,22 @@ class Service::Recovery {
   }
 
   // With the pod's mutex held. Nobody answers for a pod that this daemon cannot talk to: it counts
-  // as not ready, so that the caller ends it and makes another, until a daemon can.
+  // as not ready, so that the caller ends it and makes another, until a daemon can. So does one
+  // that was made without SELinux, whose containers would be without labels.
   void SettleReadiness(Pod& pod) {
     constexpr char kUnreachable[] = "SupervisorUnreachable";
     if (pod.unreachable) {
       service_.EndReadiness(pod, kUnreachable);
-    } else if (pod.supervisor != nullptr && pod.record.reason == kUnreachable) {
+      return;
+    }
+    if (pod.supervisor == nullptr) return;
+    if (pod.record.reason == kUnreachable) {
       pod.record.phase = PodPhase::kReady;
       pod.record.reason.clear();
     }
+    const isolation::SelinuxFacts* selinux = service_.host_->Selinux();
+    if (selinux == nullptr || !selinux->problem.empty()) return;
+    if (pod.record.selinux.mount.empty()) service_.EndReadiness(pod, "MadeWithoutSelinux");
   }
 
   static void EnterContainer(Pod& pod, ContainerRecord record) {

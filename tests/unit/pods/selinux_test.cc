@@ -156,12 +156,28 @@ TEST_F(SelinuxPods, AreNotLabelledWithoutSelinux) {
   EXPECT_EQ(RecordOf(pod).pod.selinux, isolation::PodSelinux());
 }
 
-TEST_F(SelinuxPods, ThatWereMadeWithoutItTakeNoContainerOnceItIsThere) {
+TEST_F(SelinuxPods, ThatWereMadeWithoutItAreNotReadyOnceItIsThere) {
+  const auto facts = std::exchange(host_->selinux, std::nullopt);
+  const std::string pod = Run(PodOf("a"));
+  const std::string running = Start(pod, ContainerOf("c"));
+  host_->selinux = facts;
+  const absl::Status status = pods_->CreateContainer(pod, ContainerOf("d")).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  services_.clear();
+  Restart();
+  EXPECT_EQ(pods_->PodSandboxStatus(pod)->state, PodState::kNotReady);
+  EXPECT_EQ(pods_->PodSandboxStatus(pod)->reason, "MadeWithoutSelinux");
+  EXPECT_EQ(StatusOf(running).state, ContainerState::kRunning);
+}
+
+TEST_F(SelinuxPods, ThatWereMadeWithoutItStayReadyWhereNoOtherCouldBeMade) {
   const auto facts = std::exchange(host_->selinux, std::nullopt);
   const std::string pod = Run(PodOf("a"));
   host_->selinux = facts;
-  const absl::Status status = pods_->CreateContainer(pod, ContainerOf("c")).status();
-  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  host_->selinux->problem = "no container_t";
+  services_.clear();
+  Restart();
+  EXPECT_EQ(pods_->PodSandboxStatus(pod)->state, PodState::kReady);
 }
 
 TEST_F(SelinuxPods, GetNoLevelWhileThatOfAnotherIsUnknown) {
