@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -110,17 +109,17 @@ absl::Status RelabelTree(int fd, const std::string& label, const RelabelOptions&
 }
 
 absl::Status SetLabel(int fd, const std::string& label) {
-  if (HasLabel(fd, label)) return absl::OkStatus();
+  if (ReadLabel(fd) == label) return absl::OkStatus();
   if (setxattr(PathOf(fd).c_str(), kSelinuxAttribute, label.c_str(), label.size() + 1, 0) == 0) {
     return absl::OkStatus();
   }
   return ErrnoStatus(errno, absl::StrCat("label it ", label));
 }
 
-bool HasLabel(int fd, const std::string& label) {
+std::string ReadLabel(int fd) {
   std::array<char, 4096> now;
   const ssize_t size = getxattr(PathOf(fd).c_str(), kSelinuxAttribute, now.data(), now.size());
-  return size > 0 && label == std::string_view(now.data(), strnlen(now.data(), size));
+  return size <= 0 ? "" : std::string(now.data(), strnlen(now.data(), size));
 }
 
 }  // namespace bulkhead::isolation

@@ -28,9 +28,9 @@ struct RelabelOptions {
 // as it is: the policy decides who may use it.
 absl::Status RelabelTree(int fd, const std::string& label, const RelabelOptions& options = {});
 
-// Of one file.
+// Of one file; empty: it has none.
+std::string ReadLabel(int fd);
 absl::Status SetLabel(int fd, const std::string& label);
-bool HasLabel(int fd, const std::string& label);
 
 }  // namespace bulkhead::isolation
 

@@ -48,11 +48,11 @@ absl::Status LabelStore(const std::string& directory, StoreContent content) {
   const UniqueFd fd(open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) return errno == ENOENT ? absl::OkStatus() : ErrnoStatus(errno, directory);
   // The directory itself comes last, so that all of it was done.
-  if (HasLabel(fd.get(), *label)) return absl::OkStatus();
+  if (ReadLabel(fd.get()) == *label) return absl::OkStatus();
   const absl::Status labelled = content == StoreContent::kLabelled ? RelabelTree(fd.get(), *label)
                                                                    : SetLabel(fd.get(), *label);
   if (!labelled.ok()) return Annotate(labelled, directory);
-  if (HasLabel(fd.get(), *label)) return absl::OkStatus();
+  if (ReadLabel(fd.get()) == *label) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat(directory, ": its file system keeps no SELinux labels"));
 }

@@ -15,6 +15,7 @@
 #include "runtime/kernel/status.h"
 #include "shim/pods/files.h"
 #include "shim/pods/ids.h"
+#include "shim/pods/pod_files.h"
 #include "shim/pods/pod_log.h"
 #include "shim/pods/service.h"
 
@@ -56,8 +57,7 @@ class Service::Recovery {
     if (!file.ok()) {
       // Nothing is known for certain, so nothing is touched.
       unreadable_ = true;
-      service_.selinux_levels_.Close("the SELinux level of sandbox " + id +
-                                     " is not known: its record cannot be read");
+      KeepUnreadableLevel(id);
       service_.host_ids_.Close("the user namespace's ids of sandbox " + id +
                                " are not known: its record cannot be read");
       Report(id, "read a pod's record", file.status());
@@ -77,6 +77,18 @@ class Service::Recovery {
       service_.selinux_levels_.Keep(pod->record.id, level);
     }
     found_.push_back({std::move(pod), std::move(file->containers), absl::OkStatus()});
+  }
+
+  // The record of it cannot be read, but the kernel knows the label of its files. What containers
+  // asked for was not theirs alone anyway.
+  void KeepUnreadableLevel(const std::string& id) {
+    const std::string label = ReadPodFilesLabel(service_.records_.DirectoryOf(id));
+    const std::string level = isolation::SelinuxLevelOf(label);
+    if (level.empty()) {
+      service_.selinux_levels_.Close("the SELinux level of sandbox " + id +
+                                     " is not known: its record cannot be read");
+    }
+    service_.selinux_levels_.Keep(id, level);
   }
 
   // Side by side, so that supervisors that do not answer cost the time of one.

@@ -1,4 +1,5 @@
 // SELinux labels: given, recorded, shared and given back.
+#include <filesystem>
 #include <fstream>
 
 #include "tests/unit/pods/pods_test.h"
@@ -180,10 +181,27 @@ TEST_F(SelinuxPods, ThatWereMadeWithoutItStayReadyWhereNoOtherCouldBeMade) {
   EXPECT_EQ(pods_->PodSandboxStatus(pod)->state, PodState::kReady);
 }
 
-TEST_F(SelinuxPods, GetNoLevelWhileThatOfAnotherIsUnknown) {
+TEST_F(SelinuxPods, KeepTheirLevelThoughTheirRecordCannotBeRead) {
+  selinux_categories_ = 2;
+  services_.clear();
+  Restart();
   const std::string pod = Run(PodOf("a"));
   services_.clear();
   std::ofstream(root_ + "/state/pods/" + pod + "/record.json") << "{";
+  Restart();
+  EXPECT_TRUE(absl::IsResourceExhausted(pods_->RunPodSandbox(PodOf("b")).status()));
+  selinux_categories_ = 3;
+  services_.clear();
+  Restart();
+  EXPECT_NE(LevelOf(Run(PodOf("b"))), "s0:c0,c1");
+}
+
+TEST_F(SelinuxPods, GetNoLevelWhileThatOfAnotherIsUnknown) {
+  const std::string pod = Run(PodOf("a"));
+  services_.clear();
+  const std::string directory = root_ + "/state/pods/" + pod;
+  std::ofstream(directory + "/record.json") << "{";
+  std::filesystem::remove(directory + "/hosts");
   Restart();
   EXPECT_TRUE(absl::IsFailedPrecondition(pods_->RunPodSandbox(PodOf("b")).status()));
 }
