@@ -113,6 +113,12 @@ TEST_F(Selinux, TheContainersOwnFilesHaveItsLabel) {
             "x\nweb\n");
 }
 
+TEST_F(Selinux, AContainersSessionKeyringIsItsOwn) {
+  const std::string id = Start(Run(PodOf("web")), ContainerOf("c", kSleep));
+  // Only keys that the policy lets the reader see are shown.
+  EXPECT_THAT(ExecSync(id, "cat /proc/keys"), HasSubstr("keyring   _ses"));
+}
+
 TEST_F(Selinux, AFileOfAnotherPodsIsRefusedAndOfItsOwnIsNot) {
   const std::string owner = StartWithData(true);
   EXPECT_EQ(LabelOf(data_ + "/file"), kFile + LevelOf(owner));
