@@ -138,6 +138,7 @@ constexpr Step kSteps[] = {
     // By the host's superuser: a hard limit may need CAP_SYS_RESOURCE there.
     {"resource limits", [](const S& s, Progress&) { return SetRlimitsInside(*s.rlimits); }},
     {"label's attribute", [](const S& s, Progress& p) { return OpenLabelInside(s.lsm, p.label); }},
+    {"keys' label", [](const S& s, Progress&) { return SetKeyLabelInside(s.lsm); }},
     {"enter user namespace",
      [](const S& s, Progress&) { return EnterUserNamespaceInside(s.namespaces); }},
     // Nothing is mapped from here on.

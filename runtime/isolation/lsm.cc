@@ -13,6 +13,19 @@
 #include "runtime/kernel/path.h"
 
 namespace bulkhead::isolation {
+namespace {
+
+Outcome OpenInside(int procfs, const char* name, int& attribute) {
+  const int file = Openat2(procfs, name, O_WRONLY | O_CLOEXEC, 0,
+                           RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
+  if (file < 0) return {.error = -file, .subject = name};
+  const int error = VerifyProcfs(file);
+  if (error != 0) return {.error = error, .subject = name};
+  attribute = file;
+  return {};
+}
+
+}  // namespace
 
 absl::StatusOr<plan::LsmPlan> PlanLsm(const spec::SecurityContext& security, const HostFacts& host,
                                       const std::string& selinux_label) {
@@ -35,6 +48,7 @@ absl::StatusOr<LsmSlice> LsmOutside(const plan::LsmPlan& plan, int procfs) {
     slice.subject = absl::StrCat("AppArmor profile ", plan.apparmor_profile());
   } else if (!plan.selinux_label().empty()) {
     slice.attribute = "thread-self/attr/exec";
+    slice.key_attribute = "thread-self/attr/keycreate";
     slice.command = plan.selinux_label();
     slice.subject = absl::StrCat("SELinux label ", plan.selinux_label());
   }
@@ -42,14 +56,17 @@ absl::StatusOr<LsmSlice> LsmOutside(const plan::LsmPlan& plan, int procfs) {
 }
 
 Outcome OpenLabelInside(const LsmSlice& slice, int& attribute) {
-  if (slice.command.empty()) return {};
-  const int file = Openat2(slice.procfs, slice.attribute, O_WRONLY | O_CLOEXEC, 0,
-                           RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
-  if (file < 0) return {.error = -file, .subject = slice.attribute};
-  const int error = VerifyProcfs(file);
-  if (error != 0) return {.error = error, .subject = slice.attribute};
-  attribute = file;
-  return {};
+  return slice.command.empty() ? Outcome() : OpenInside(slice.procfs, slice.attribute, attribute);
+}
+
+Outcome SetKeyLabelInside(const LsmSlice& slice) {
+  if (*slice.key_attribute == '\0') return {};
+  int attribute = -1;
+  const Outcome opened = OpenInside(slice.procfs, slice.key_attribute, attribute);
+  if (!opened.ok()) return opened;
+  const Outcome set = SetLabelInside(slice, attribute);
+  close(attribute);
+  return set;
 }
 
 Outcome SetLabelInside(const LsmSlice& slice, int attribute) {

@@ -18,10 +18,11 @@ absl::StatusOr<plan::LsmPlan> PlanLsm(const spec::SecurityContext& security, con
                                       const std::string& selinux_label);
 
 struct LsmSlice {
-  int procfs = -1;             // PodNamespaces::procfs, borrowed.
-  const char* attribute = "";  // Below it; the one that takes the label.
-  std::string command;         // What is written there; empty: nothing.
-  std::string subject;         // For errors.
+  int procfs = -1;                 // PodNamespaces::procfs, borrowed.
+  const char* attribute = "";      // Below it; the one that takes the label.
+  const char* key_attribute = "";  // The one that takes the label of new keys; empty: none does.
+  std::string command;             // What is written there; empty: nothing.
+  std::string subject;             // For errors.
 };
 
 // INVALID_ARGUMENT when the plan has both AppArmor's label and SELinux's: no kernel does.
@@ -31,6 +32,10 @@ absl::StatusOr<LsmSlice> LsmOutside(const plan::LsmPlan& plan, int procfs);
 // procfs is at hand. That is one which nobody can mount anything over, so that what is written goes
 // where it is meant to (CVE-2019-16884, CVE-2025-52881).
 Outcome OpenLabelInside(const LsmSlice& slice, int& attribute);
+
+// Inside, before the session keyring is made: SELinux gives it the label of who makes it otherwise,
+// and the policy would keep the container from its own keys. The exec ends it.
+Outcome SetKeyLabelInside(const LsmSlice& slice);
 
 // Inside, at the last moment: an AppArmor profile that is removed between this and the exec is as
 // if it were removed after it, and the process unconfined. ENOENT: the kernel knows no such

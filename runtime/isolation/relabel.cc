@@ -7,15 +7,14 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <cstring>
 #include <memory>
-#include <utility>
+#include <tuple>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/isolation/selinux.h"
 #include "runtime/kernel/fd.h"
@@ -25,32 +24,8 @@
 namespace bulkhead::isolation {
 namespace {
 
-// A directory is a descriptor while those below it are done, and a container makes what depth it
-// likes.
-constexpr size_t kMaxDepth = 256;
-
-constexpr std::string_view kOfTheHost[] = {
-    "/",           "/bin",  "/boot",    "/dev",     "/etc",     "/etc/passwd", "/etc/pki",
-    "/etc/shadow", "/home", "/lib",     "/lib64",   "/media",   "/mnt",        "/opt",
-    "/proc",       "/root", "/run",     "/sbin",    "/srv",     "/sys",        "/tmp",
-    "/usr",        "/var",  "/var/lib", "/var/log", "/var/run", "/var/tmp"};
-
 // A path to what a descriptor refers to, also one that only names it (O_PATH).
 std::string PathOf(int fd) { return absl::StrCat("/proc/self/fd/", fd); }
-
-absl::Status SetLabel(int fd, const std::string& label) {
-  const std::string path = PathOf(fd);
-  std::array<char, 4096> before;
-  const ssize_t size = getxattr(path.c_str(), kSelinuxAttribute, before.data(), before.size());
-  if (size > 0 && label == std::string_view(before.data(), strnlen(before.data(), size))) {
-    return absl::OkStatus();
-  }
-  if (setxattr(path.c_str(), kSelinuxAttribute, label.c_str(), label.size() + 1, 0) == 0 ||
-      errno == EOPNOTSUPP) {
-    return absl::OkStatus();
-  }
-  return ErrnoStatus(errno, absl::StrCat("label it ", label));
-}
 
 // What `name` in a directory is, without following it; not valid where it is gone, or mounted
 // there.
@@ -62,93 +37,89 @@ absl::StatusOr<UniqueFd> OpenEntry(int directory, const char* name) {
   return ErrnoStatus(-entry, name);
 }
 
-// A directory on the way, with the names in it that are still to be done.
-struct Level {
-  UniqueFd directory;
-  std::vector<std::string> names;
-};
+class Relabelling {
+ public:
+  Relabelling(const std::string& label, const RelabelOptions& options)
+      : label_(label), options_(options) {}
 
-absl::StatusOr<Level> ReadLevel(UniqueFd directory) {
-  const int readable = openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (readable < 0) return ErrnoStatus(errno, "open a directory");
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(readable), closedir);
-  if (stream == nullptr) {
-    const int error = errno;
-    close(readable);
-    return ErrnoStatus(error, "read a directory");
+  absl::Status Run(int fd) {
+    absl::Status status = Begin(fd);
+    while (status.ok() && !levels_.empty()) status = Next();
+    return status;
   }
-  Level level{.directory = std::move(directory)};
-  while (true) {
+
+ private:
+  // A directory on the way, as far as it was read.
+  using Level = std::unique_ptr<DIR, int (*)(DIR*)>;
+
+  // Labels it, or makes a directory a level of its own.
+  absl::Status Begin(int fd) {
+    if (options_.stopped && options_.stopped()) return absl::CancelledError("stopped meanwhile");
+    struct stat st;
+    if (fstat(fd, &st) != 0) return ErrnoStatus(errno, "stat");
+    if (options_.spared != nullptr && options_.spared->Hold(st)) {
+      return absl::InvalidArgumentError("it is the host's own");
+    }
+    return S_ISDIR(st.st_mode) ? Enter(fd) : SetLabel(fd, label_);
+  }
+
+  absl::Status Enter(int fd) {
+    if (levels_.size() >= options_.max_depth) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("directories are nested more than ", options_.max_depth, " deep"));
+    }
+    UniqueFd directory(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory.valid()) return ErrnoStatus(errno, "open it");
+    DIR* const stream = fdopendir(directory.get());
+    if (stream == nullptr) return ErrnoStatus(errno, "read it");
+    std::ignore = directory.release();
+    levels_.emplace_back(stream, closedir);
+    return absl::OkStatus();
+  }
+
+  // Does the next entry of the innermost level, or after the last one the level itself.
+  absl::Status Next() {
+    DIR* const level = levels_.back().get();
     errno = 0;
-    const dirent* entry = readdir(stream.get());
-    if (entry == nullptr) break;
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") level.names.emplace_back(name);
+    const dirent* entry = readdir(level);
+    if (entry == nullptr && errno != 0) return ErrnoStatus(errno, "read a directory");
+    if (entry == nullptr) {
+      absl::Status done = SetLabel(dirfd(level), label_);
+      levels_.pop_back();
+      return done;
+    }
+    const std::string name = entry->d_name;
+    if (name == "." || name == "..") return absl::OkStatus();
+    const absl::StatusOr<UniqueFd> opened = OpenEntry(dirfd(level), name.c_str());
+    if (!opened.ok()) return opened.status();
+    return opened->valid() ? Annotate(Begin(opened->get()), name) : absl::OkStatus();
   }
-  if (errno != 0) return ErrnoStatus(errno, "read a directory");
-  return level;
-}
 
-absl::StatusOr<bool> IsDirectory(int fd) {
-  struct stat st;
-  if (fstat(fd, &st) != 0) return ErrnoStatus(errno, "stat");
-  return S_ISDIR(st.st_mode);
-}
-
-// Does the next entry of the innermost level; a directory becomes a level of its own.
-absl::Status NextEntry(std::vector<Level>& levels, const std::string& label) {
-  const std::string name = std::move(levels.back().names.back());
-  levels.back().names.pop_back();
-  absl::StatusOr<UniqueFd> entry = OpenEntry(levels.back().directory.get(), name.c_str());
-  if (!entry.ok()) return entry.status();
-  if (!entry->valid()) return absl::OkStatus();
-  const absl::StatusOr<bool> directory = IsDirectory(entry->get());
-  if (!directory.ok()) return directory.status();
-  if (!*directory) return Annotate(SetLabel(entry->get(), label), name);
-  if (levels.size() == kMaxDepth) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("directories are nested more than ", kMaxDepth, " deep"));
-  }
-  absl::StatusOr<Level> level = ReadLevel(*std::move(entry));
-  if (!level.ok()) return Annotate(level.status(), name);
-  levels.push_back(*std::move(level));
-  return absl::OkStatus();
-}
-
-absl::Status CheckRoot(int fd) {
-  std::array<char, PATH_MAX> path;
-  const ssize_t size = readlink(PathOf(fd).c_str(), path.data(), path.size());
-  if (size < 0) return ErrnoStatus(errno, "find its path");
-  const std::string_view found(path.data(), size);
-  if (!IsOfTheHost(found)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(std::string(found), " is the host's own"));
-}
+  const std::string& label_;
+  const RelabelOptions& options_;
+  std::vector<Level> levels_;
+};
 
 }  // namespace
 
-bool IsOfTheHost(std::string_view path) {
-  return std::find(std::begin(kOfTheHost), std::end(kOfTheHost), path) != std::end(kOfTheHost);
+absl::Status RelabelTree(int fd, const std::string& label, const RelabelOptions& options) {
+  const absl::Status status = Relabelling(label, options).Run(fd);
+  // What is true of one file is true of all: they are of one file system.
+  return ErrnoOf(status) == EOPNOTSUPP ? absl::OkStatus() : status;
 }
 
-absl::Status RelabelTree(int fd, const std::string& label) {
-  if (absl::Status status = CheckRoot(fd); !status.ok()) return status;
-  const absl::StatusOr<bool> directory = IsDirectory(fd);
-  if (!directory.ok()) return directory.status();
-  if (!*directory) return SetLabel(fd, label);
-  UniqueFd root(fcntl(fd, F_DUPFD_CLOEXEC, 3));
-  if (!root.valid()) return ErrnoStatus(errno, "duplicate a descriptor");
-  absl::StatusOr<Level> level = ReadLevel(std::move(root));
-  if (!level.ok()) return level.status();
-  std::vector<Level> levels;
-  levels.push_back(*std::move(level));
-  while (!levels.empty()) {
-    const bool done = levels.back().names.empty();
-    const absl::Status status =
-        done ? SetLabel(levels.back().directory.get(), label) : NextEntry(levels, label);
-    if (!status.ok()) return status;
-    if (done) levels.pop_back();
+absl::Status SetLabel(int fd, const std::string& label) {
+  if (ReadLabel(fd) == label) return absl::OkStatus();
+  if (setxattr(PathOf(fd).c_str(), kSelinuxAttribute, label.c_str(), label.size() + 1, 0) == 0) {
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  return ErrnoStatus(errno, absl::StrCat("label it ", label));
+}
+
+std::string ReadLabel(int fd) {
+  std::array<char, 4096> now;
+  const ssize_t size = getxattr(PathOf(fd).c_str(), kSelinuxAttribute, now.data(), now.size());
+  return size <= 0 ? "" : std::string(now.data(), strnlen(now.data(), size));
 }
 
 }  // namespace bulkhead::isolation

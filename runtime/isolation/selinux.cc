@@ -5,7 +5,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -22,6 +24,8 @@ namespace {
 constexpr char kSelinuxfs[] = "/sys/fs/selinux";
 // What policies for containers call their domain of privileged ones.
 constexpr char kPrivilegedType[] = "spc_t";
+// Of the categories that pods are given.
+constexpr char kLastPair[] = "s0:c1022,c1023";
 
 const std::string& FirstGiven(const std::string& a, const std::string& b, const std::string& c) {
   return !a.empty() ? a : !b.empty() ? b : c;
@@ -78,22 +82,44 @@ std::optional<SelinuxFacts> ProbeSelinux() {
     return facts;
   }
   ParseLxcContexts(*contexts, facts);
-  for (const SelinuxContext* context : {&facts.process, &facts.file}) {
+  for (const std::string& context : NeededContexts(facts)) {
     if (!facts.problem.empty()) break;
-    facts.problem = std::string(CheckSelinuxContext(ToString(*context)).message());
+    facts.problem = std::string(CanonicalSelinuxContext(context).status().message());
   }
   return facts;
 }
 
-absl::Status CheckSelinuxContext(const std::string& label) {
+std::vector<std::string> NeededContexts(const SelinuxFacts& facts) {
+  SelinuxContext privileged = facts.process;
+  privileged.type = kPrivilegedType;
+  std::vector<std::string> needed = {ToString(facts.process), ToString(facts.file),
+                                     ToString(privileged)};
+  for (SelinuxContext context : {facts.process, facts.file}) {
+    if (facts.process.level.empty()) break;
+    context.level = kLastPair;
+    needed.push_back(ToString(context));
+  }
+  return needed;
+}
+
+absl::StatusOr<std::string> CanonicalSelinuxContext(const std::string& label) {
   const std::string path = absl::StrCat(kSelinuxfs, "/context");
   const UniqueFd file(open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!file.valid()) return ErrnoStatus(errno, path);
   // With its NUL, as libselinux writes it.
-  if (write(file.get(), label.c_str(), label.size() + 1) >= 0) return absl::OkStatus();
-  if (errno != EINVAL) return ErrnoStatus(errno, absl::StrCat(path, " \"", label, "\""));
-  return absl::InvalidArgumentError(
-      absl::StrCat("the SELinux policy of this host has no context \"", label, "\""));
+  if (write(file.get(), label.c_str(), label.size() + 1) < 0) {
+    if (errno != EINVAL) return ErrnoStatus(errno, absl::StrCat(path, " \"", label, "\""));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the SELinux policy of this host has no context \"", label, "\""));
+  }
+  std::array<char, 4096> canonical;
+  const ssize_t size = read(file.get(), canonical.data(), canonical.size());
+  if (size < 0) return ErrnoStatus(errno, path);
+  return std::string(canonical.data(), strnlen(canonical.data(), size));
+}
+
+std::string SelinuxLevelOf(const std::string& label) {
+  return ParseSelinuxContext(label).value_or(SelinuxContext()).level;
 }
 
 PodSelinux PlanPodSelinux(const spec::SecurityContext& pod, const SelinuxFacts& facts,
@@ -115,7 +141,8 @@ SelinuxLabels PlanSelinux(const spec::SecurityContext& container, const spec::Se
                          .level = FirstGiven(own.level, pods.level, given.level)};
   const std::string mount =
       MountLabel(FirstGiven(own.user, pods.user, facts.file.user), process.level, facts);
-  if (container.privileged && own.level.empty() && pods.level.empty()) {
+  if (container.privileged && process.type == kPrivilegedType && own.level.empty() &&
+      pods.level.empty()) {
     process.level = facts.process.level;
   }
   return {.process = ToString(process), .mount = mount};

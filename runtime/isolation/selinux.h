@@ -3,9 +3,11 @@
 #ifndef BULKHEAD_RUNTIME_ISOLATION_SELINUX_H_
 #define BULKHEAD_RUNTIME_ISOLATION_SELINUX_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -43,11 +45,22 @@ struct SelinuxFacts {
 // Absent on a host without SELinux, or without a policy loaded. Reads the policy's lxc_contexts.
 std::optional<SelinuxFacts> ProbeSelinux();
 
+// The contexts that a policy must have for what nobody asks for by name: those of the facts, that
+// of privileged containers, and where there are levels the last pair of categories.
+std::vector<std::string> NeededContexts(const SelinuxFacts& facts);
+
 // From the text of the policy's lxc_contexts(5); a pure function.
 void ParseLxcContexts(std::string_view text, SelinuxFacts& facts);
 
-// Whether the kernel's policy has this context. INVALID_ARGUMENT where not, naming it.
-absl::Status CheckSelinuxContext(const std::string& label);
+// The context as the kernel's policy writes it: "s0:c5,c4" is "s0:c4,c5". INVALID_ARGUMENT, naming
+// it, when the policy has no such context.
+absl::StatusOr<std::string> CanonicalSelinuxContext(const std::string& label);
+
+// Of a context; empty when it has none.
+std::string SelinuxLevelOf(const std::string& label);
+
+// fsconfig(2) takes no longer `context` of a file system.
+inline constexpr size_t kMaxMountLabel = 255;
 
 // Both empty: nothing is labelled.
 struct SelinuxLabels {
@@ -70,7 +83,7 @@ PodSelinux PlanPodSelinux(const spec::SecurityContext& pod, const SelinuxFacts& 
                           const std::string& level);
 
 // A container's: what it asks for, part by part, else what its pod asks for, else the policy's. A
-// privileged one is of type spc_t and of no pod's level unless it asks otherwise, so that the
+// privileged one is of type spc_t unless it asks otherwise, and then of no pod's level, so that the
 // host's files which it writes stay the host's.
 SelinuxLabels PlanSelinux(const spec::SecurityContext& container, const spec::SecurityContext& pod,
                           const SelinuxFacts& facts, const PodSelinux& given);

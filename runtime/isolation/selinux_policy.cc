@@ -1,11 +1,8 @@
 #include "runtime/isolation/selinux_policy.h"
 
 #include <fcntl.h>
-#include <sys/xattr.h>
 
-#include <array>
 #include <cerrno>
-#include <cstring>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -39,22 +36,25 @@ absl::StatusOr<std::string> ReadLxcContexts() {
       absl::StrCat("/etc/selinux/", PolicyValue(*config, "SELINUXTYPE"), "/contexts/lxc_contexts"));
 }
 
-absl::Status LabelStore(const std::string& directory) {
+absl::Status LabelStore(const std::string& directory, StoreContent content) {
   const absl::StatusOr<std::string> contexts = ReadLxcContexts();
   if (!contexts.ok()) return contexts.status();
-  const std::string label = PolicyValue(*contexts, "ro_file");
-  if (!ParseSelinuxContext(label).has_value()) {
+  const std::string named = PolicyValue(*contexts, "ro_file");
+  if (!ParseSelinuxContext(named).has_value()) {
     return absl::FailedPreconditionError("the policy's lxc_contexts has no context \"ro_file\"");
   }
+  const absl::StatusOr<std::string> label = CanonicalSelinuxContext(named);
+  if (!label.ok()) return label.status();
   const UniqueFd fd(open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) return errno == ENOENT ? absl::OkStatus() : ErrnoStatus(errno, directory);
-  std::array<char, 4096> before;
-  const ssize_t size = getxattr(directory.c_str(), kSelinuxAttribute, before.data(), before.size());
   // The directory itself comes last, so that all of it was done.
-  if (size > 0 && label == std::string_view(before.data(), strnlen(before.data(), size))) {
-    return absl::OkStatus();
-  }
-  return Annotate(RelabelTree(fd.get(), label), directory);
+  if (ReadLabel(fd.get()) == *label) return absl::OkStatus();
+  const absl::Status labelled = content == StoreContent::kLabelled ? RelabelTree(fd.get(), *label)
+                                                                   : SetLabel(fd.get(), *label);
+  if (!labelled.ok()) return Annotate(labelled, directory);
+  if (ReadLabel(fd.get()) == *label) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(directory, ": its file system keeps no SELinux labels"));
 }
 
 }  // namespace bulkhead::isolation

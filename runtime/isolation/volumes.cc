@@ -89,16 +89,25 @@ absl::StatusOr<VolumeFacts> FactsOf(const spec::Mount& mount, int source) {
   return VolumeFacts{.directory = S_ISDIR(st.st_mode)};
 }
 
+absl::Status Relabel(int source, const VolumeLabel& label) {
+  // A container makes what depth it likes.
+  constexpr size_t kMaxDepth = 256;
+  const HostFiles spared(label.spared);
+  if (absl::Status status = spared.CheckNotOf(source); !status.ok()) return status;
+  return RelabelTree(source, label.label,
+                     {.spared = &spared, .max_depth = kMaxDepth, .stopped = label.stopped});
+}
+
 }  // namespace
 
-absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount, const std::string& label) {
+absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount, const VolumeLabel& label) {
   if (absl::Status status = CheckAbsolute(mount); !status.ok()) return status;
   absl::StatusOr<UniqueFd> source = OpenSource(mount.host_path);
   if (!source.ok()) return source.status();
   absl::StatusOr<VolumeFacts> facts = FactsOf(mount, source->get());
   if (!facts.ok()) return facts.status();
-  if (mount.selinux_relabel && !label.empty()) {
-    const absl::Status relabelled = RelabelTree(source->get(), label);
+  if (mount.selinux_relabel && !label.label.empty()) {
+    const absl::Status relabelled = Relabel(source->get(), label);
     if (!relabelled.ok()) {
       return Annotate(relabelled,
                       absl::StrCat("selinux_relabel of host_path \"", mount.host_path, "\""));

@@ -2,6 +2,7 @@
 #ifndef BULKHEAD_RUNTIME_ISOLATION_VOLUMES_H_
 #define BULKHEAD_RUNTIME_ISOLATION_VOLUMES_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,12 +27,20 @@ struct OpenedVolume {
   VolumeFacts facts;
 };
 
+// How a volume that asks for it is relabelled.
+struct VolumeLabel {
+  std::string label;                // An SELinux context; empty: nothing is.
+  std::vector<std::string> spared;  // Directories beside the host's; see HostFiles.
+  std::function<bool()> stopped;    // See RelabelOptions.
+};
+
 // Opens the source of a volume, symbolic links followed on the host. A source that does not
 // exist is made as a directory (0755), as the kubelet's peers do. INVALID_ARGUMENT naming
 // host_path: relative; FAILED_PRECONDITION: Bidirectional asks for a source on a shared mount,
-// HostToContainer for one on a shared or slave mount. Where the mount asks for it and `label` is
-// not empty, the source gets this SELinux context first (RelabelTree). Runs in the daemon.
-absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount, const std::string& label = "");
+// HostToContainer for one on a shared or slave mount. Where the mount asks for it, the source is
+// relabelled first: INVALID_ARGUMENT naming selinux_relabel for the host's own files and for more
+// than 256 directories below one another. Runs in the daemon.
+absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount, const VolumeLabel& label = {});
 
 // What OpenVolume would find; makes nothing.
 absl::StatusOr<VolumeFacts> FindVolume(const spec::Mount& mount);

@@ -60,16 +60,17 @@ class Service::ContainerMaking {
     absl::Status status = FindImage();
     for (const Step step : kSteps) {
       if (!status.ok()) return status;
-      {
-        const std::lock_guard lock(pod_.mutex);
-        if (!TakesContainers(pod_)) return NotReady(pod_);
-      }
-      status = (this->*step)();
+      status = StillTakesContainers() ? (this->*step)() : NotReady(pod_);
     }
     return status;
   }
 
  private:
+  bool StillTakesContainers() {
+    const std::lock_guard lock(pod_.mutex);
+    return TakesContainers(pod_);
+  }
+
   absl::Status FindImage() {
     const auto image = service_.images_->Find(spec_.image);
     if (!image.ok()) return Annotate(image.status(), "look up the image");
@@ -128,17 +129,19 @@ class Service::ContainerMaking {
   absl::Status FindLabels() {
     const isolation::SelinuxFacts* facts = service_.host_->Selinux();
     if (facts == nullptr) return absl::OkStatus();
+    if (!facts->problem.empty()) {
+      return absl::FailedPreconditionError(absl::StrCat("SELinux: ", facts->problem));
+    }
     const PodRecord pod = RecordOf(pod_);
     if (pod.selinux.mount.empty()) {
       return absl::FailedPreconditionError(
           absl::StrCat("sandbox ", pod.id, " was made without SELinux, so it takes no container"));
     }
-    const isolation::SelinuxLabels labels =
+    isolation::SelinuxLabels labels =
         isolation::PlanSelinux(spec_.security, pod.spec.security, *facts, pod.selinux);
-    for (const std::string& label : {labels.process, labels.mount}) {
-      const absl::Status known = service_.host_->CheckSelinuxContext(label);
-      if (!known.ok()) return Annotate(known, "config.linux.security_context.selinux_options");
-    }
+    absl::Status settled = service_.SettleLabels(labels.process, labels.mount);
+    if (!settled.ok()) return settled;
+    service_.selinux_levels_.Keep(pod.id, isolation::SelinuxLevelOf(labels.mount));
     const std::lock_guard lock(pod_.mutex);
     container_.record.selinux = labels;
     return absl::OkStatus();
@@ -200,7 +203,8 @@ class Service::ContainerMaking {
                                      .exit_record = service_.ExitRecordOf(pod_, container_),
                                      .seccomp_file = service_.SeccompFileOf(pod_, container_),
                                      .plan_file = service_.PlanFileOf(pod_, container_),
-                                     .target_pid = target_pid_});
+                                     .target_pid = target_pid_,
+                                     .stopped = [this] { return !StillTakesContainers(); }});
     if (!launched.ok()) return launched.status();
     const std::lock_guard lock(pod_.mutex);
     container_.record.user = launched->user;

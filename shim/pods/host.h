@@ -41,11 +41,12 @@ struct ContainerLaunch {
   std::vector<std::string> layers;  // Directories, topmost first.
   // The same of the image volumes, by the images' names in the spec.
   std::map<std::string, std::vector<std::string>> volume_layers;
-  std::string writable;      // Holds `upper` and `work`.
-  std::string exit_record;   // A preallocated file.
-  std::string seccomp_file;  // Where the container's filter is kept.
-  std::string plan_file;     // And its plan.
-  int32_t target_pid = 0;    // With NamespaceMode::kTarget.
+  std::string writable;           // Holds `upper` and `work`.
+  std::string exit_record;        // A preallocated file.
+  std::string seccomp_file;       // Where the container's filter is kept.
+  std::string plan_file;          // And its plan.
+  int32_t target_pid = 0;         // With NamespaceMode::kTarget.
+  std::function<bool()> stopped;  // Whether the pod takes no containers any more.
 };
 
 struct LaunchedContainer {
@@ -166,8 +167,8 @@ class Host {
 
   // What SELinux's policy says of containers; null where there is none.
   virtual const isolation::SelinuxFacts* Selinux() const = 0;
-  // INVALID_ARGUMENT when the policy has no such context.
-  virtual absl::Status CheckSelinuxContext(const std::string& label) = 0;
+  // As the policy writes it. INVALID_ARGUMENT when it has no such context.
+  virtual absl::StatusOr<std::string> CanonicalSelinuxContext(const std::string& label) = 0;
 
   // A user namespace for a pod, and what it owns.
   virtual absl::StatusOr<isolation::OwnedNamespaces> CreateUserNamespace(

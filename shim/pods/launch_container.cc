@@ -33,10 +33,9 @@ isolation::PodFiles FilesOf(const ContainerLaunch& launch) {
 
 // An image volume has nothing to open: its layers go along with the plan as the root's do.
 absl::StatusOr<isolation::OpenedVolume> OpenOne(const spec::Mount& mount,
-                                                const ContainerLaunch& launch) {
-  if (mount.image.empty()) {
-    return isolation::OpenVolume(mount, launch.container.selinux.mount);
-  }
+                                                const ContainerLaunch& launch,
+                                                const isolation::VolumeLabel& label) {
+  if (mount.image.empty()) return isolation::OpenVolume(mount, label);
   const auto layers = launch.volume_layers.find(mount.image);
   if (layers == launch.volume_layers.end()) {
     return absl::InternalError(absl::StrCat("no layers were leased of image ", mount.image));
@@ -44,11 +43,14 @@ absl::StatusOr<isolation::OpenedVolume> OpenOne(const spec::Mount& mount,
   return isolation::OpenedVolume{.facts = {.layers = layers->second}};
 }
 
-absl::StatusOr<Volumes> OpenVolumes(std::vector<spec::Mount> mounts,
-                                    const ContainerLaunch& launch) {
+absl::StatusOr<Volumes> OpenVolumes(std::vector<spec::Mount> mounts, const ContainerLaunch& launch,
+                                    const std::vector<std::string>& own_directories) {
+  const isolation::VolumeLabel label{.label = launch.container.selinux.mount,
+                                     .spared = own_directories,
+                                     .stopped = launch.stopped};
   Volumes volumes{.mounts = std::move(mounts)};
   for (const spec::Mount& mount : volumes.mounts) {
-    absl::StatusOr<isolation::OpenedVolume> volume = OpenOne(mount, launch);
+    absl::StatusOr<isolation::OpenedVolume> volume = OpenOne(mount, launch, label);
     if (!volume.ok()) return volume.status();
     volumes.facts.push_back(volume->facts);
     volumes.opened.push_back(*std::move(volume));
@@ -76,7 +78,8 @@ absl::StatusOr<SupervisorConnection::MadeRoot> SupervisorConnection::PrepareRoot
   const absl::Status known = CheckSelinux(launch.container.selinux.mount);
   if (!known.ok()) return known;
   absl::StatusOr<Volumes> volumes =
-      OpenVolumes(isolation::ContainerMounts(launch.container.spec, FilesOf(launch)), launch);
+      OpenVolumes(isolation::ContainerMounts(launch.container.spec, FilesOf(launch)), launch,
+                  context_.own_directories);
   if (!volumes.ok()) return volumes.status();
   auto devices = isolation::FindDevices(launch.container.spec);
   if (!devices.ok()) return devices.status();
@@ -121,7 +124,8 @@ absl::StatusOr<LaunchedContainer> SupervisorConnection::CreateContainer(
 
   absl::StatusOr<std::string> profile = isolation::ReadLocalhostProfile(container.spec.security);
   if (!profile.ok()) return profile.status();
-  absl::StatusOr<Volumes> late = OpenVolumes(isolation::LateMounts(container.spec), launch);
+  absl::StatusOr<Volumes> late =
+      OpenVolumes(isolation::LateMounts(container.spec), launch, context_.own_directories);
   if (!late.ok()) return late.status();
   isolation::LaunchPlanInput input = context_.LaunchInput(launch.pod, container);
   input.user = *user;

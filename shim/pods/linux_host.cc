@@ -102,13 +102,39 @@ std::vector<pid_t> RunningSupervisors(const std::string& pods_directory) {
 }
 
 // Where the files below a container's root are. Without the labels the policy keeps containers
-// from their programs, which their starts tell.
-void LabelStores(const config::Config& config) {
+// from their programs.
+absl::Status LabelStores(const config::Config& config) {
+  using isolation::StoreContent;
   const std::string containers = config.daemon.data_dir + "/containers";
   absl::Status labelled = MakeDirectories(containers, 0711);
-  labelled.Update(isolation::LabelStore(containers));
-  labelled.Update(isolation::LabelStore(config::ImageDir(config)));
-  LOG_IF(WARNING, !labelled.ok()) << Event("images have no SELinux label").With("error", labelled);
+  // What is there already is of containers that run with what it has, or never will again.
+  labelled.Update(isolation::LabelStore(containers, StoreContent::kLeft));
+  const std::string images = config::ImageDir(config);
+  labelled.Update(isolation::LabelStore(images, StoreContent::kLabelled));
+  // Each layer for itself too: one that came from a backup may have none.
+  std::error_code error;
+  for (std::filesystem::directory_iterator layer(images + "/layers/sha256", error), end;
+       !error && layer != end; layer.increment(error)) {
+    labelled.Update(isolation::LabelStore(layer->path(), StoreContent::kLabelled));
+  }
+  if (error && error.value() != ENOENT) labelled.Update(ErrnoStatus(error.value(), images));
+  return labelled;
+}
+
+// What the host's policy says, once the stores have its labels.
+std::optional<isolation::SelinuxFacts> PrepareSelinux(
+    const config::Config& config, std::optional<isolation::SelinuxFacts> facts) {
+  if (!config.isolation.selinux || !facts.has_value()) return std::nullopt;
+  if (facts->problem.empty()) {
+    const absl::Status labelled = LabelStores(config);
+    if (!labelled.ok()) {
+      facts->problem = absl::StrCat("images cannot be labelled: ", labelled.ToString());
+    }
+  }
+  // Pods are refused then, each with the reason.
+  LOG_IF(WARNING, !facts->problem.empty())
+      << Event("no SELinux labels for containers").With("reason", facts->problem);
+  return facts;
 }
 
 // The manager that the configuration asks for.
@@ -157,11 +183,8 @@ absl::StatusOr<std::unique_ptr<LinuxHost>> LinuxHost::Open(const config::Config&
   absl::StatusOr<isolation::HostFacts> facts = isolation::ProbeHost();
   if (!facts.ok()) return Annotate(facts.status(), "probe the host");
   context.facts = *std::move(facts);
-  if (!config.isolation.selinux) context.facts.selinux.reset();
-  // Pods are refused then, each with the reason.
-  LOG_IF(WARNING, context.facts.selinux && !context.facts.selinux->problem.empty())
-      << Event("no SELinux labels for containers").With("reason", context.facts.selinux->problem);
-  if (context.facts.selinux) LabelStores(config);
+  context.own_directories = {config.daemon.state_dir, config.daemon.data_dir, config.cni.netns_dir};
+  context.facts.selinux = PrepareSelinux(config, std::move(context.facts.selinux));
   auto image = supervisor::SupervisorImage::Load(
       config.daemon.supervisor, RunningSupervisors(config.daemon.state_dir + "/pods"));
   if (!image.ok()) return Annotate(image.status(), "load the supervisor's program");
@@ -246,8 +269,8 @@ const isolation::SelinuxFacts* LinuxHost::Selinux() const {
   return context_.facts.selinux.has_value() ? &*context_.facts.selinux : nullptr;
 }
 
-absl::Status LinuxHost::CheckSelinuxContext(const std::string& label) {
-  return isolation::CheckSelinuxContext(label);
+absl::StatusOr<std::string> LinuxHost::CanonicalSelinuxContext(const std::string& label) {
+  return isolation::CanonicalSelinuxContext(label);
 }
 
 absl::StatusOr<isolation::OwnedNamespaces> LinuxHost::CreateUserNamespace(

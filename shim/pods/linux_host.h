@@ -30,7 +30,7 @@ class LinuxHost : public Host {
 
   std::string NetnsPath(const std::string& pod_id) const override;
   const isolation::SelinuxFacts* Selinux() const override;
-  absl::Status CheckSelinuxContext(const std::string& label) override;
+  absl::StatusOr<std::string> CanonicalSelinuxContext(const std::string& label) override;
   absl::StatusOr<isolation::OwnedNamespaces> CreateUserNamespace(
       const spec::UserNamespace& asked) override;
   absl::Status CreateNetns(const std::string& pod_id, int network) override;

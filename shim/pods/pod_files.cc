@@ -1,5 +1,6 @@
 #include "shim/pods/pod_files.h"
 
+#include <fcntl.h>
 #include <sys/utsname.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -10,7 +11,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "runtime/isolation/id_map.h"
+#include "runtime/isolation/relabel.h"
 #include "runtime/isolation/selinux.h"
+#include "runtime/kernel/fd.h"
 #include "runtime/kernel/status.h"
 #include "shim/pods/files.h"
 
@@ -86,6 +89,11 @@ absl::Status WritePodFiles(const spec::PodSpec& spec, const std::vector<std::str
   status.Update(WriteOwned(directory + "/hostname", hostname + "\n", space, label));
   status.Update(WriteOwned(directory + "/hosts", *hosts, space, label));
   return status;
+}
+
+std::string ReadPodFilesLabel(const std::string& directory) {
+  const UniqueFd hosts(open((directory + "/hosts").c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  return hosts.valid() ? isolation::ReadLabel(hosts.get()) : "";
 }
 
 }  // namespace bulkhead::pods

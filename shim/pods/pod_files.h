@@ -22,6 +22,9 @@ std::string Hosts(const std::string& hostname, const std::vector<std::string>& i
 absl::Status WritePodFiles(const spec::PodSpec& spec, const std::vector<std::string>& ips,
                            const std::string& label, const std::string& directory);
 
+// The SELinux context that they have; empty: none.
+std::string ReadPodFilesLabel(const std::string& directory);
+
 }  // namespace bulkhead::pods
 
 #endif  // BULKHEAD_SHIM_PODS_POD_FILES_H_

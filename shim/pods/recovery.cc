@@ -15,6 +15,7 @@
 #include "runtime/kernel/status.h"
 #include "shim/pods/files.h"
 #include "shim/pods/ids.h"
+#include "shim/pods/pod_files.h"
 #include "shim/pods/pod_log.h"
 #include "shim/pods/service.h"
 
@@ -56,8 +57,7 @@ class Service::Recovery {
     if (!file.ok()) {
       // Nothing is known for certain, so nothing is touched.
       unreadable_ = true;
-      service_.selinux_levels_.Close("the SELinux level of sandbox " + id +
-                                     " is not known: its record cannot be read");
+      KeepUnreadableLevel(id);
       service_.host_ids_.Close("the user namespace's ids of sandbox " + id +
                                " are not known: its record cannot be read");
       Report(id, "read a pod's record", file.status());
@@ -72,7 +72,23 @@ class Service::Recovery {
       service_.host_ids_.Keep(pod->record.id, *own);
     }
     service_.selinux_levels_.Keep(pod->record.id, pod->record.selinux.level);
+    for (const ContainerRecord& container : file->containers) {
+      const std::string level = isolation::SelinuxLevelOf(container.selinux.mount);
+      service_.selinux_levels_.Keep(pod->record.id, level);
+    }
     found_.push_back({std::move(pod), std::move(file->containers), absl::OkStatus()});
+  }
+
+  // The record of it cannot be read, but the kernel knows the label of its files. What containers
+  // asked for was not theirs alone anyway.
+  void KeepUnreadableLevel(const std::string& id) {
+    const std::string label = ReadPodFilesLabel(service_.records_.DirectoryOf(id));
+    const std::string level = isolation::SelinuxLevelOf(label);
+    if (level.empty()) {
+      service_.selinux_levels_.Close("the SELinux level of sandbox " + id +
+                                     " is not known: its record cannot be read");
+    }
+    service_.selinux_levels_.Keep(id, level);
   }
 
   // Side by side, so that supervisors that do not answer cost the time of one.
@@ -139,15 +155,22 @@ class Service::Recovery {
   }
 
   // With the pod's mutex held. Nobody answers for a pod that this daemon cannot talk to: it counts
-  // as not ready, so that the caller ends it and makes another, until a daemon can.
+  // as not ready, so that the caller ends it and makes another, until a daemon can. So does one
+  // that was made without SELinux, whose containers would be without labels.
   void SettleReadiness(Pod& pod) {
     constexpr char kUnreachable[] = "SupervisorUnreachable";
     if (pod.unreachable) {
       service_.EndReadiness(pod, kUnreachable);
-    } else if (pod.supervisor != nullptr && pod.record.reason == kUnreachable) {
+      return;
+    }
+    if (pod.supervisor == nullptr) return;
+    if (pod.record.reason == kUnreachable) {
       pod.record.phase = PodPhase::kReady;
       pod.record.reason.clear();
     }
+    const isolation::SelinuxFacts* selinux = service_.host_->Selinux();
+    if (selinux == nullptr || !selinux->problem.empty()) return;
+    if (pod.record.selinux.mount.empty()) service_.EndReadiness(pod, "MadeWithoutSelinux");
   }
 
   static void EnterContainer(Pod& pod, ContainerRecord record) {

@@ -219,16 +219,27 @@ absl::Status Service::GiveLabel(Pod& pod) {
     if (!taken.ok()) return taken.status();
     level = *std::move(taken);
   }
-  const isolation::PodSelinux given = isolation::PlanPodSelinux(security, *facts, level);
+  isolation::PodSelinux given = isolation::PlanPodSelinux(security, *facts, level);
   // Also of the process that a container would have which asks for nothing more.
-  const isolation::SelinuxLabels labels = isolation::PlanSelinux({}, security, *facts, given);
-  for (const std::string& label : {given.mount, labels.process}) {
-    const absl::Status known = host_->CheckSelinuxContext(label);
-    if (!known.ok()) return Annotate(known, "config.linux.security_context.selinux_options");
-  }
+  std::string process = isolation::PlanSelinux({}, security, *facts, given).process;
+  if (absl::Status settled = SettleLabels(process, given.mount); !settled.ok()) return settled;
+  given.level = isolation::SelinuxLevelOf(given.mount);
   const std::lock_guard lock(pod.mutex);
   pod.record.selinux = given;
   return absl::OkStatus();
+}
+
+absl::Status Service::SettleLabels(std::string& process, std::string& mount) {
+  constexpr char kField[] = "config.linux.security_context.selinux_options";
+  for (std::string* label : {&process, &mount}) {
+    absl::StatusOr<std::string> canonical = host_->CanonicalSelinuxContext(*label);
+    if (!canonical.ok()) return Annotate(canonical.status(), kField);
+    *label = *std::move(canonical);
+  }
+  if (mount.size() <= isolation::kMaxMountLabel) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(kField, ".level: \"", isolation::SelinuxLevelOf(mount), "\" makes a label of ",
+                   mount.size(), " bytes, and a mount takes ", isolation::kMaxMountLabel));
 }
 
 absl::StatusOr<std::string> Service::MakePod(const std::shared_ptr<Pod>& pod) {

@@ -15,6 +15,7 @@ Service::Service(Options options, std::shared_ptr<Host> host, std::shared_ptr<Im
       network_(network),
       records_(options_.state_directory + "/pods"),
       host_ids_(options_.first_host_id, options_.host_id_ranges),
+      selinux_levels_(options_.selinux_categories),
       leaves_(std::make_shared<ExecLeaves>(host_)),
       settling_(2),
       retries_(2, options_.retry_pauses) {}

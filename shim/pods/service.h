@@ -40,6 +40,7 @@ class Service : public PodService {
     // What user namespaces get that pods did not ask for (policy::HostIds).
     uint32_t first_host_id = 0x70000000;
     uint32_t host_id_ranges = 1024;
+    uint32_t selinux_categories = policy::SelinuxLevels::kCategories;
     // Of standard output and standard error together.
     size_t exec_output_limit = CapturedOutput::kLimit;
     // Whether a command is killed when its client goes.
@@ -105,6 +106,9 @@ class Service : public PodService {
   absl::Status GiveHostIds(Pod& pod);
   // Gives it an SELinux level of its own, or the one it asks for, where the host has SELinux.
   absl::Status GiveLabel(Pod& pod);
+  // The labels as the policy writes them, for records and comparisons. INVALID_ARGUMENT, naming
+  // selinux_options, for one that the policy lacks or that no mount takes.
+  absl::Status SettleLabels(std::string& process, std::string& mount);
   class ContainerMaking;  // create_container.cc
   // Of the sandbox's handler. FAILED_PRECONDITION when the configuration has it no more.
   absl::StatusOr<policy::Profile> ProfileOf(const spec::PodSpec& pod) const;

@@ -22,7 +22,8 @@ struct PlanContext {
   std::unique_ptr<isolation::CgroupManager> cgroups;
   std::unique_ptr<isolation::SeccompCompiler> seccomp;
   std::unique_ptr<AppArmorProfiles> apparmor;
-  std::string supervisors_cgroup;  // In the v1 hierarchies; empty where there are none.
+  std::string supervisors_cgroup;            // In the v1 hierarchies; empty where there are none.
+  std::vector<std::string> own_directories;  // The daemon's, which are not relabelled for a pod.
 
   // What is the same for the launch of a container and of a command in it.
   isolation::LaunchPlanInput LaunchInput(const PodRecord& pod,

@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "shim/policy/selinux_levels.h"
 
 namespace bulkhead::policy {
 namespace {
@@ -78,7 +79,10 @@ absl::Status CheckSelinux(const Profile& profile,
   };
   if (!asked->user.empty()) return refused("user", asked->user);
   if (!asked->role.empty()) return refused("role", asked->role);
-  return Holds(kSelinuxTypes, asked->type) ? absl::OkStatus() : refused("type", asked->type);
+  if (!Holds(kSelinuxTypes, asked->type)) return refused("type", asked->type);
+  // A range, and more categories than a pod is given, would get at other pods' files.
+  if (asked->level.empty() || IsSelinuxPair(asked->level)) return absl::OkStatus();
+  return refused("level", asked->level);
 }
 
 absl::Status CheckContainer(const Profile& profile, const spec::ContainerSpec& container) {

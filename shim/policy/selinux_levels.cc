@@ -1,5 +1,6 @@
 #include "shim/policy/selinux_levels.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -14,25 +15,34 @@ namespace {
 
 std::string PairLevel(uint32_t low, uint32_t high) { return absl::StrCat("s0:c", low, ",c", high); }
 
-// A level of two categories as Take gives it: "s0:c5,c4" and "s0:c4.c5" are the same. Others are
-// left as they are.
-std::string Normal(const std::string& level) {
+// A level of two categories as Take gives it: "s0:c5,c4" and "s0:c4.c5" are the same. None for
+// others.
+std::optional<std::string> NormalPair(absl::string_view level) {
   absl::string_view categories = level;
-  if (!absl::ConsumePrefix(&categories, "s0:")) return level;
+  if (!absl::ConsumePrefix(&categories, "s0:")) return std::nullopt;
   const bool run = absl::StrContains(categories, '.');
   const std::vector<absl::string_view> ends = absl::StrSplit(categories, absl::ByAnyChar(".,"));
   uint32_t pair[2];
-  if (ends.size() != 2) return level;
+  if (ends.size() != 2) return std::nullopt;
   for (size_t i = 0; i < 2; ++i) {
     absl::string_view end = ends[i];
-    if (!absl::ConsumePrefix(&end, "c") || !absl::SimpleAtoi(end, &pair[i])) return level;
+    if (!absl::ConsumePrefix(&end, "c") || !absl::SimpleAtoi(end, &pair[i])) return std::nullopt;
   }
-  if (run && pair[1] != pair[0] + 1) return level;
+  if (run && pair[1] != pair[0] + 1) return std::nullopt;
+  if (pair[0] == pair[1]) return std::nullopt;
   if (pair[0] > pair[1]) std::swap(pair[0], pair[1]);
   return PairLevel(pair[0], pair[1]);
 }
 
+// What of a level is kept: that of its high end, which tells what the process gets at.
+std::string Kept(const std::string& level) {
+  const std::string high = level.substr(level.find('-') + 1);
+  return NormalPair(high).value_or(high);
+}
+
 }  // namespace
+
+bool IsSelinuxPair(const std::string& level) { return NormalPair(level).has_value(); }
 
 absl::StatusOr<std::string> SelinuxLevels::Take(const std::string& pod_id) {
   const std::lock_guard lock(mutex_);
@@ -46,7 +56,7 @@ absl::StatusOr<std::string> SelinuxLevels::Take(const std::string& pod_id) {
     while (high * (high + 1) / 2 <= at) ++high;
     const std::string level = PairLevel(at - high * (high - 1) / 2, high);
     if (pods_by_level_.contains(level)) continue;
-    pods_by_level_.emplace(level, pod_id);
+    pods_by_level_[level].insert(pod_id);
     return level;
   }
   return absl::ResourceExhaustedError(
@@ -56,12 +66,13 @@ absl::StatusOr<std::string> SelinuxLevels::Take(const std::string& pod_id) {
 void SelinuxLevels::Keep(const std::string& pod_id, const std::string& level) {
   if (level.empty()) return;
   const std::lock_guard lock(mutex_);
-  pods_by_level_.emplace(Normal(level), pod_id);
+  pods_by_level_[Kept(level)].insert(pod_id);
 }
 
 void SelinuxLevels::Release(const std::string& pod_id) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(pods_by_level_, [&](const auto& entry) { return entry.second == pod_id; });
+  for (auto& [level, pods] : pods_by_level_) pods.erase(pod_id);
+  std::erase_if(pods_by_level_, [](const auto& entry) { return entry.second.empty(); });
 }
 
 void SelinuxLevels::Close(const std::string& why) {

@@ -5,11 +5,15 @@
 #include <map>
 #include <mutex>
 #include <random>
+#include <set>
 #include <string>
 
 #include "absl/status/statusor.h"
 
 namespace bulkhead::policy {
+
+// Whether it is a level as pods are given: a pair of categories of s0, in whatever order.
+bool IsSelinuxPair(const std::string& level);
 
 // Gives each pod a pair of categories that no other pod has, "s0:c4,c5". Which are given is in the
 // pods' records, so that a later daemon takes them over before it gives any. Thread safe.
@@ -24,8 +28,9 @@ class SelinuxLevels {
   // At random, because files of earlier pods keep their labels. RESOURCE_EXHAUSTED;
   // FAILED_PRECONDITION after Close.
   absl::StatusOr<std::string> Take(const std::string& pod_id);
-  // That of a pod which is there already, or which asks for one: it may be another pod's too, for
-  // pods that want to share files, but is given to none any more.
+  // That of a pod which is there already, or which it or its container asks for: it may be another
+  // pod's too, for pods that want to share files, but is given to none any more. Of a range it is
+  // the high end.
   void Keep(const std::string& pod_id, const std::string& level);
   // Idempotent.
   void Release(const std::string& pod_id);
@@ -37,7 +42,7 @@ class SelinuxLevels {
 
   std::mutex mutex_;
   std::minstd_rand random_{std::random_device()()};
-  std::multimap<std::string, std::string> pods_by_level_;
+  std::map<std::string, std::set<std::string>> pods_by_level_;
   std::string closed_;
 };
 

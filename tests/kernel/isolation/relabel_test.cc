@@ -51,7 +51,8 @@ class RelabelTest : public ::testing::Test {
     SetLabel(root_ / "beside", kOther);
   }
   ~RelabelTest() override {
-    umount2((root_ / "tree/a/b").c_str(), MNT_DETACH);
+    // What stays mounted must not be removed.
+    if (umount2((root_ / "tree/a/b").c_str(), MNT_DETACH) != 0 && errno != EINVAL) return;
     fs::remove_all(root_);
   }
 
@@ -93,36 +94,63 @@ TEST_F(RelabelTest, LeavesAFileSystemWithoutLabels) {
   EXPECT_TRUE(RelabelTree(proc.get(), kLabel).ok());
 }
 
-TEST_F(RelabelTest, RefusesDirectoriesOfTheHostAlsoByALink) {
-  EXPECT_TRUE(absl::IsInvalidArgument(Relabel("/etc")));
-  fs::create_symlink("/usr", root_ / "usr");
-  EXPECT_THAT(std::string(Relabel(root_ / "usr/").message()), HasSubstr("/usr is the host's own"));
-  for (const char* path : {"/", "/home", "/var/lib", "/root"}) EXPECT_TRUE(IsOfTheHost(path));
-  for (const char* path : {"/var/lib/kubelet/pods/x", "/home/alice", "/data"}) {
-    EXPECT_FALSE(IsOfTheHost(path)) << path;
-  }
+TEST_F(RelabelTest, SparesTheHostsFilesWhereverTheyAreMet) {
+  const HostFiles spared({root_ / "tree/a/b"});
+  const UniqueFd fd(open((root_ / "tree").c_str(), O_PATH | O_CLOEXEC));
+  const absl::Status status = RelabelTree(fd.get(), kLabel, {.spared = &spared});
+  EXPECT_THAT(std::string(status.message()), HasSubstr("b: it is the host's own"));
+  EXPECT_NE(LabelOf(root_ / "tree/a/b/fifo"), kLabel);
+  EXPECT_NE(LabelOf(root_ / "tree"), kLabel);
 }
 
-TEST_F(RelabelTest, RefusesATreeThatIsTooDeep) {
+TEST_F(RelabelTest, GoesAsDeepAsItMay) {
   fs::path deep = root_ / "tree";
   for (int i = 0; i < 300; ++i) deep /= "d";
   fs::create_directories(deep);
-  EXPECT_THAT(std::string(Relabel(root_ / "tree").message()), HasSubstr("256 deep"));
+  const UniqueFd fd(open((root_ / "tree").c_str(), O_PATH | O_CLOEXEC));
+  EXPECT_THAT(std::string(RelabelTree(fd.get(), kLabel, {.max_depth = 256}).message()),
+              HasSubstr("256 deep"));
+  EXPECT_NE(LabelOf(root_ / "tree"), kLabel);
+  EXPECT_TRUE(RelabelTree(fd.get(), kLabel).ok());
+  EXPECT_EQ(LabelOf(deep), kLabel);
+}
+
+TEST_F(RelabelTest, EndsOnceItIsStopped) {
+  const UniqueFd fd(open((root_ / "tree").c_str(), O_PATH | O_CLOEXEC));
+  int files = 0;
+  const auto stopped = [&files] { return ++files == 3; };
+  EXPECT_TRUE(absl::IsCancelled(RelabelTree(fd.get(), kLabel, {.stopped = stopped})));
+  EXPECT_EQ(files, 3);
   EXPECT_NE(LabelOf(root_ / "tree"), kLabel);
 }
 
 TEST_F(RelabelTest, AVolumeIsRelabelledOnlyOnRequest) {
   spec::Mount mount{.container_path = "/data", .host_path = root_ / "tree"};
-  ASSERT_TRUE(OpenVolume(mount, kLabel).ok());
+  ASSERT_TRUE(OpenVolume(mount, {.label = kLabel}).ok());
   EXPECT_NE(LabelOf(root_ / "tree"), kLabel);
   mount.selinux_relabel = true;
-  ASSERT_TRUE(OpenVolume(mount, "").ok());
+  ASSERT_TRUE(OpenVolume(mount).ok());
   EXPECT_NE(LabelOf(root_ / "tree"), kLabel);
-  ASSERT_TRUE(OpenVolume(mount, kLabel).ok());
+  ASSERT_TRUE(OpenVolume(mount, {.label = kLabel}).ok());
   EXPECT_EQ(LabelOf(root_ / "tree/a"), kLabel);
-  mount.host_path = "/etc";
-  EXPECT_THAT(std::string(OpenVolume(mount, kLabel).status().message()),
-              AllOf(HasSubstr("selinux_relabel"), HasSubstr("\"/etc\"")));
+}
+
+TEST_F(RelabelTest, AVolumeOfTheHostsFilesIsRefusedByWhateverPath) {
+  fs::create_symlink("/usr", root_ / "link");
+  // As a local volume of the cluster's may be.
+  const fs::path bound = root_ / "tree/a/b";
+  ASSERT_EQ(mount("/etc", bound.c_str(), nullptr, MS_BIND, nullptr), 0);
+  ASSERT_EQ(mount(nullptr, bound.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr), 0);
+  for (const fs::path& path : {fs::path("/bin"), fs::path("/usr/lib"), root_ / "link", bound,
+                               bound / "ssl", bound / "passwd", root_ / "beside"}) {
+    const spec::Mount volume{.container_path = "/data", .host_path = path, .selinux_relabel = true};
+    const absl::Status status =
+        OpenVolume(volume, {.label = kLabel, .spared = {root_ / "beside"}}).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << path << status;
+    EXPECT_THAT(std::string(status.message()),
+                AllOf(HasSubstr("selinux_relabel"), HasSubstr(path.string())));
+  }
+  EXPECT_NE(LabelOf("/etc"), kLabel);
 }
 
 }  // namespace

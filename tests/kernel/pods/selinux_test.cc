@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/xattr.h>
 
 #include <array>
@@ -49,7 +50,7 @@ class Selinux : public RealPods {
     if (!facts.has_value()) GTEST_SKIP() << "the kernel has no SELinux with a policy";
     ASSERT_TRUE(facts->enforcing);
     ASSERT_EQ(facts->problem, "");
-    ASSERT_TRUE(isolation::LabelStore(root_ + "/layer").ok());
+    ASSERT_TRUE(isolation::LabelStore(root_ + "/layer", isolation::StoreContent::kLabelled).ok());
     data_ = root_ + "/volume";
     fs::create_directories(data_);
     std::ofstream(data_ + "/file") << "content\n";
@@ -112,6 +113,12 @@ TEST_F(Selinux, TheContainersOwnFilesHaveItsLabel) {
             "x\nweb\n");
 }
 
+TEST_F(Selinux, AContainersSessionKeyringIsItsOwn) {
+  const std::string id = Start(Run(PodOf("web")), ContainerOf("c", kSleep));
+  // Only keys that the policy lets the reader see are shown.
+  EXPECT_THAT(ExecSync(id, "cat /proc/keys"), HasSubstr("keyring   _ses"));
+}
+
 TEST_F(Selinux, AFileOfAnotherPodsIsRefusedAndOfItsOwnIsNot) {
   const std::string owner = StartWithData(true);
   EXPECT_EQ(LabelOf(data_ + "/file"), kFile + LevelOf(owner));
@@ -127,7 +134,8 @@ TEST_F(Selinux, AFileOfAnotherPodsIsRefusedAndOfItsOwnIsNot) {
 TEST_F(Selinux, PodsThatAskForOneLevelShareFiles) {
   for (const char* name : {"a", "b"}) {
     spec::PodSpec pod = PodOf(name);
-    pod.security.selinux = spec::SelinuxOptions{.level = "s0:c1,c2"};
+    // However it is written, it is one.
+    pod.security.selinux = spec::SelinuxOptions{.level = *name == 'a' ? "s0:c1,c2" : "s0:c2,c1"};
     spec::ContainerSpec container = ContainerOf(name, kSleep);
     container.mounts = {
         {.container_path = "/data", .host_path = data_, .selinux_relabel = *name == 'a'}};
@@ -151,6 +159,37 @@ TEST_F(Selinux, ADirectoryOfTheHostIsNotRelabelledForAPod) {
   EXPECT_THAT(std::string(status.message()),
               AllOf(HasSubstr("selinux_relabel"), HasSubstr("/etc")));
   EXPECT_EQ(LabelOf("/etc/passwd"), before);
+}
+
+TEST_F(Selinux, AStoreThatCannotBeLabelledMeansNoPod) {
+  Close();
+  const std::string images = config::ImageDir(config_);
+  fs::create_directories(images);
+  // A procfs keeps no labels.
+  ASSERT_EQ(mount("proc", images.c_str(), "proc", 0, nullptr), 0);
+  Open();
+  const absl::Status status = pods_->RunPodSandbox(PodOf("web")).status();
+  EXPECT_EQ(umount2(images.c_str(), MNT_DETACH), 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("images cannot be labelled"));
+}
+
+TEST_F(Selinux, ALayerWithoutItsLabelGetsItAtTheNextStart) {
+  const std::string layer = config::ImageDir(config_) + "/layers/sha256/0123";
+  fs::create_directories(config::ImageDir(config_));
+  Close();
+  Open();
+  fs::create_directories(layer + "/fs");
+  const std::string other = "system_u:object_r:usr_t:s0";
+  for (const std::string& path : {layer + "/fs", layer}) {
+    ASSERT_EQ(
+        setxattr(path.c_str(), isolation::kSelinuxAttribute, other.c_str(), other.size() + 1, 0),
+        0);
+  }
+  Close();
+  Open();
+  EXPECT_THAT(LabelOf(layer + "/fs"), HasSubstr("container_ro_file_t"));
+  EXPECT_THAT(LabelOf(layer), HasSubstr("container_ro_file_t"));
 }
 
 TEST_F(Selinux, APrivilegedContainerIsOfItsOwnDomain) {

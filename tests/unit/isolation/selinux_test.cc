@@ -8,6 +8,7 @@
 namespace bulkhead::isolation {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 const SelinuxFacts kFacts = {.process = {"system_u", "system_r", "container_t", "s0"},
@@ -43,6 +44,11 @@ TEST(ParseSelinuxContext, IsNoneWithoutAPolicy) {
   }
 }
 
+TEST(SelinuxLevelOf, IsTheLastPart) {
+  EXPECT_EQ(SelinuxLevelOf(kPod.mount), "s0:c4,c5");
+  for (const char* label : {"", "user_u:role_r:type_t"}) EXPECT_EQ(SelinuxLevelOf(label), "");
+}
+
 TEST(PolicyValue, IsOfTheLastLineOfItsName) {
   EXPECT_EQ(
       PolicyValue("# SELINUXTYPE=mls\nSELINUX=enforcing\nSELINUXTYPE = default \n", "SELINUXTYPE"),
@@ -59,6 +65,19 @@ TEST(ParseLxcContexts, TakesTheContextsOfProcessesAndFiles) {
       "file = \"system_u:object_r:container_file_t:s0\"\n",
       facts);
   EXPECT_EQ(facts, kFacts);
+}
+
+TEST(NeededContexts, AreThoseThatNobodyAsksForByName) {
+  EXPECT_THAT(
+      NeededContexts(kFacts),
+      ElementsAre("system_u:system_r:container_t:s0", "system_u:object_r:container_file_t:s0",
+                  "system_u:system_r:spc_t:s0", "system_u:system_r:container_t:s0:c1022,c1023",
+                  "system_u:object_r:container_file_t:s0:c1022,c1023"));
+  SelinuxFacts facts = kFacts;
+  facts.process.level = facts.file.level = "";
+  EXPECT_THAT(NeededContexts(facts),
+              ElementsAre("system_u:system_r:container_t", "system_u:object_r:container_file_t",
+                          "system_u:system_r:spc_t"));
 }
 
 TEST(ParseLxcContexts, TellsWhatIsMissing) {
@@ -90,6 +109,17 @@ TEST(PlanSelinux, APrivilegedContainerIsOfItsOwnTypeAndNoPodsLevel) {
   spec::SecurityContext asking = Privileged();
   asking.selinux = spec::SelinuxOptions{.type = "container_t", .level = "s0:c4,c5"};
   EXPECT_EQ(Labels(asking, {}).process, "system_u:system_r:container_t:s0:c4,c5");
+  asking.selinux = spec::SelinuxOptions{.type = "spc_t"};
+  EXPECT_EQ(Labels(asking, {}).process, "system_u:system_r:spc_t:s0");
+}
+
+TEST(PlanSelinux, APrivilegedContainerOfAnotherTypeHasItsPodsLevel) {
+  spec::SecurityContext asking = Privileged();
+  asking.selinux = spec::SelinuxOptions{.type = "container_t"};
+  EXPECT_EQ(Labels(asking, {}),
+            (SelinuxLabels{"system_u:system_r:container_t:s0:c4,c5", kPod.mount}));
+  EXPECT_EQ(Labels(Privileged(), Asking({.type = "container_t"})).process,
+            "system_u:system_r:container_t:s0:c4,c5");
 }
 
 TEST(PlanSelinux, APolicyWithoutLevelsGetsNone) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_replace.h"
 #include "shim/pods/filter.h"
 #include "shim/pods/pod.h"
 
@@ -75,7 +76,8 @@ class FakeSupervisor : public PodSupervisor {
   }
 
   absl::StatusOr<LaunchedContainer> CreateContainer(const ContainerLaunch& launch) override {
-    const absl::Status status = Call("CreateContainer");
+    absl::Status status = steps_.Pass("OpenVolumes", launch.stopped);
+    if (status.ok()) status = Call("CreateContainer");
     if (!status.ok()) return status;
     const std::lock_guard lock(pod_->mutex);
     supervisor::ContainerState& state = pod_->containers[launch.container.id];
@@ -302,9 +304,10 @@ absl::Status FakeHost::KillSupervisor(const std::string& directory, absl::Time) 
   return status;
 }
 
-absl::Status FakeHost::CheckSelinuxContext(const std::string& label) {
-  if (unknown_type.empty() || label.find(unknown_type) == std::string::npos)
-    return absl::OkStatus();
+absl::StatusOr<std::string> FakeHost::CanonicalSelinuxContext(const std::string& label) {
+  if (unknown_type.empty() || label.find(unknown_type) == std::string::npos) {
+    return absl::StrReplaceAll(label, {{"c2,c1", "c1,c2"}});
+  }
   return absl::InvalidArgumentError("no context \"" + label + "\"");
 }
 

@@ -83,7 +83,7 @@ class FakeHost : public Host {
   const isolation::SelinuxFacts* Selinux() const override {
     return selinux.has_value() ? &*selinux : nullptr;
   }
-  absl::Status CheckSelinuxContext(const std::string& label) override;
+  absl::StatusOr<std::string> CanonicalSelinuxContext(const std::string& label) override;
   absl::StatusOr<isolation::OwnedNamespaces> CreateUserNamespace(
       const spec::UserNamespace& asked) override;
   absl::Status CreateNetns(const std::string& pod_id, int network) override;

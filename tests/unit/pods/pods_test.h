@@ -49,6 +49,7 @@ class PodsTest : public ::testing::Test {
   std::string root_;
   // Of the next Restart.
   bool kill_on_disconnect_ = false;
+  uint32_t selinux_categories_ = policy::SelinuxLevels::kCategories;
   config::Config config_;
   Steps steps_;
   std::shared_ptr<FakeHost> host_ = std::make_shared<FakeHost>(steps_);

@@ -31,6 +31,7 @@ Service& PodsTest::Restart() {
   options.first_host_id = config_.isolation.first_host_id;
   options.host_id_ranges = config_.isolation.host_id_ranges;
   options.kill_on_disconnect = kill_on_disconnect_;
+  options.selinux_categories = selinux_categories_;
   options.answer_bound = std::chrono::milliseconds(50);
   options.kill_bound = std::chrono::milliseconds(1000);
   options.retry_pauses = {.first = std::chrono::milliseconds(1),

@@ -93,6 +93,17 @@ TEST_F(StopPodSandbox, EndsThoughTheSupervisorHangs) {
   ExpectNothingLeft();
 }
 
+TEST_F(StopPodSandbox, DoesNotWaitForTheRelabellingOfAVolume) {
+  const std::string pod = Run(PodOf("web"));
+  steps_.Hold("OpenVolumes");
+  auto creation = Aside([&] { return pods_->CreateContainer(pod, ContainerOf("c")); });
+  steps_.AwaitHeld("OpenVolumes");
+  EXPECT_TRUE(pods_->StopPodSandbox(pod).ok());
+  creation.wait();
+  EXPECT_TRUE(pods_->RemovePodSandbox(pod).ok());
+  ExpectNothingLeft();
+}
+
 class RemovePodSandbox : public PodsTest {};
 
 TEST_F(RemovePodSandbox, LeavesNothing) {

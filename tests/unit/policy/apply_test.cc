@@ -139,7 +139,10 @@ TEST(ApplyHardened, RefusesSelinuxLabelsBeyondWhatEveryPodMayAskFor) {
   const std::pair<spec::SelinuxOptions, const char*> refused[] = {
       {{.user = "system_u"}, "selinux_options.user: \"system_u\" is refused"},
       {{.role = "system_r"}, "selinux_options.role: \"system_r\" is refused"},
-      {{.type = "spc_t"}, "selinux_options.type: \"spc_t\" is refused"}};
+      {{.type = "spc_t"}, "selinux_options.type: \"spc_t\" is refused"},
+      {{.level = "s0-s0:c0.c1023"}, "selinux_options.level: \"s0-s0:c0.c1023\" is refused"},
+      {{.level = "s0:c1,c2,c3"}, "selinux_options.level: \"s0:c1,c2,c3\" is refused"},
+      {{.level = "s0"}, "selinux_options.level: \"s0\" is refused"}};
   for (const auto& [options, message] : refused) {
     spec::ContainerSpec container;
     container.security.selinux = options;

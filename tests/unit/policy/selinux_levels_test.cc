@@ -50,16 +50,34 @@ TEST(SelinuxLevels, AReleasedOneIsFreeAgain) {
 }
 
 TEST(SelinuxLevels, GiveNoneThatAPodAskedForHoweverItIsWritten) {
-  for (const char* asked : {"s0:c1,c2", "s0:c2,c1", "s0:c1.c2"}) {
+  for (const char* asked : {"s0:c1,c2", "s0:c2,c1", "s0:c1.c2", "s0-s0:c2,c1"}) {
     SelinuxLevels levels(3);
     levels.Keep("pod", asked);
     levels.Keep("sharing it", asked);
     EXPECT_THAT(Rest(levels), ElementsAre("s0:c0,c1", "s0:c0,c2")) << asked;
   }
-  for (const char* asked : {"", "s0", "s1:c0,c1", "s0:c0.c2", "s0:c0,c1,c2", "s0-s0:c0,c1"}) {
+  for (const char* asked : {"", "s0", "s1:c0,c1", "s0:c0.c2", "s0:c0,c1,c2", "s0:c0,c1-s0:c0.c2"}) {
     SelinuxLevels levels(3);
     levels.Keep("pod", asked);
     EXPECT_EQ(Rest(levels).size(), 3) << asked;
+  }
+}
+
+TEST(SelinuxLevels, OfAPodAreAllReleasedWithIt) {
+  SelinuxLevels levels(3);
+  for (const char* asked : {"s0:c0,c1", "s0:c1,c2", "s0:c1,c2"}) levels.Keep("pod", asked);
+  levels.Keep("another", "s0:c1,c2");
+  levels.Release("pod");
+  EXPECT_THAT(Rest(levels), ElementsAre("s0:c0,c1", "s0:c0,c2"));
+}
+
+TEST(IsSelinuxPair, IsOneOfTwoCategoriesInAnyOrder) {
+  for (const char* pair : {"s0:c4,c5", "s0:c5,c4", "s0:c4.c5", "s0:c0,c1023"}) {
+    EXPECT_TRUE(IsSelinuxPair(pair)) << pair;
+  }
+  for (const char* other : {"", "s0", "s0:c4", "s0:c4,c4", "s0:c0.c1023", "s0:c1,c2,c3",
+                            "s0-s0:c4,c5", "s0:c4,c5-s0:c4,c5", "s1:c4,c5"}) {
+    EXPECT_FALSE(IsSelinuxPair(other)) << other;
   }
 }
 
