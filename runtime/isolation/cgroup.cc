@@ -22,6 +22,12 @@ bool IsLeafName(const std::string& name) {
 
 }  // namespace
 
+std::string ToText(const DeviceRule& rule) {
+  const auto number = [](int64_t value) { return value < 0 ? "*" : absl::StrCat(value); };
+  return absl::StrCat(std::string(1, rule.type), " ", number(rule.major), ":", number(rule.minor),
+                      " ", rule.access);
+}
+
 plan::CgroupJoin PlanCgroupJoin(const CgroupJoinPaths& paths, DescriptorList& descriptors) {
   plan::CgroupJoin join;
   for (const std::string& tasks : paths.v1_tasks) {

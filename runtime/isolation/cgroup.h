@@ -28,6 +28,9 @@ struct DeviceRule {
   bool operator==(const DeviceRule&) const = default;
 };
 
+// As v1's devices.allow takes it: "c 1:3 rwm".
+std::string ToText(const DeviceRule& rule);
+
 // The files through which a child joins a cgroup.
 struct CgroupJoinPaths {
   std::vector<std::string> v1_tasks;

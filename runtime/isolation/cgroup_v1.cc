@@ -25,12 +25,6 @@ bool IsCpuTime(const CgroupWrite& write) {
   return write.file == "cpu.cfs_period_us" || write.file == "cpu.cfs_quota_us";
 }
 
-std::string DeviceText(const DeviceRule& rule) {
-  const auto number = [](int64_t value) { return value < 0 ? "*" : absl::StrCat(value); };
-  return absl::StrCat(std::string(1, rule.type), " ", number(rule.major), ":", number(rule.minor),
-                      " ", rule.access);
-}
-
 }  // namespace
 
 std::string CgroupV1::Directory(std::string_view controller, std::string_view path) const {
@@ -152,7 +146,7 @@ absl::Status CgroupV1::SetDevices(std::string_view path, const std::vector<Devic
   absl::Status status = WriteCgroupFile(directory, "devices.deny", "a");
   if (!status.ok()) return status;
   for (const DeviceRule& rule : rules) {
-    status = WriteCgroupFile(directory, "devices.allow", DeviceText(rule));
+    status = WriteCgroupFile(directory, "devices.allow", ToText(rule));
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

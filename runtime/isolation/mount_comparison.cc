@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -22,10 +23,6 @@ constexpr char kCgroup[] = "/sys/fs/cgroup";
 
 std::string Normal(const std::string& path) {
   return absl::StrCat("/", absl::StrJoin(SplitPath(path), "/"));
-}
-
-bool IsAtOrBelow(const std::string& path, const std::string& parent) {
-  return parent == "/" || path == parent || absl::StartsWith(path, parent + "/");
 }
 
 std::vector<std::string> OptionsOf(uint64_t attributes) {
@@ -121,8 +118,8 @@ class MountComparer {
   // The mount that is at a path, whatever links lead there; null when there is none.
   const MountReport* At(const std::string& path) {
     // Where the process itself was meant when the mount was made.
-    constexpr absl::string_view kSelf = "/proc/self";
-    if (IsAtOrBelow(path, std::string(kSelf))) {
+    constexpr std::string_view kSelf = "/proc/self";
+    if (IsAtOrBelow(path, kSelf)) {
       return Known(FindMount(actual_.mounts, absl::StrCat("/proc/", actual_.credentials.own_pid,
                                                           path.substr(kSelf.size()))));
     }
@@ -139,7 +136,8 @@ class MountComparer {
     return mount;
   }
 
-  void Add(const std::string& destination, const Expected& expected) {
+  // Returns the mount that is there, or null.
+  const MountReport* Add(const std::string& destination, const Expected& expected) {
     const std::string path = Normal(destination);
     Comparison one{.mechanism = absl::StrCat("mount ", path), .planned = Text(expected)};
     const MountReport* mount = At(path);
@@ -155,12 +153,12 @@ class MountComparer {
       }
     }
     result_.push_back(std::move(one));
+    return mount;
   }
 
   void AddPlanned(const plan::Mount& mount) {
-    Add(mount.destination(), ExpectedOf(mount));
-    const MountReport* found = mount.has_bind() ? At(Normal(mount.destination())) : nullptr;
-    if (found != nullptr) volumes_.push_back(found->destination);
+    const MountReport* found = Add(mount.destination(), ExpectedOf(mount));
+    if (mount.has_bind() && found != nullptr) volumes_.push_back(found->destination);
   }
 
   void AddCgroup(const plan::LateMountsPlan& late) {

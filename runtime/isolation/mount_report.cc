@@ -33,16 +33,16 @@ std::string Unescaped(absl::string_view text) {
   return result;
 }
 
-bool IsAtOrBelow(std::string_view path, const std::string& parent) {
-  return parent == "/" || path == parent ||
-         (path.size() > parent.size() && path.starts_with(parent) && path[parent.size()] == '/');
-}
-
 bool Has(const std::vector<MountReport>& mounts, uint64_t id) {
   return std::ranges::any_of(mounts, [&](const MountReport& mount) { return mount.id == id; });
 }
 
 }  // namespace
+
+bool IsAtOrBelow(std::string_view path, std::string_view parent) {
+  return parent == "/" || path == parent ||
+         (path.size() > parent.size() && path.starts_with(parent) && path[parent.size()] == '/');
+}
 
 std::vector<MountReport> ParseMounts(std::string_view mountinfo) {
   std::vector<MountReport> mounts;

@@ -25,6 +25,7 @@
 #include "runtime/isolation/host_facts.h"
 #include "runtime/isolation/systemd_units.h"
 #include "shim/config/config.h"
+#include "shim/pods/exit_record.h"
 #include "shim/pods/isolation_status.h"
 #include "shim/pods/record.h"
 
@@ -84,6 +85,13 @@ std::string NameOf(const pods::PodRecord& pod, const pods::ContainerRecord& cont
                       container.spec.metadata.name);
 }
 
+// Before, its process is not the container's program yet. That a start was successful need not be
+// in the record, which tells of what was to be done.
+bool WasStarted(const pods::ContainerRecord& record) {
+  return record.phase == pods::ContainerPhase::kStarting ||
+         record.phase == pods::ContainerPhase::kRunning;
+}
+
 // Those whose id or whose pod's id starts with `id`. A pod that goes meanwhile is left out.
 absl::StatusOr<std::vector<Container>> ReadContainers(const config::Config& config,
                                                       const std::string& id) {
@@ -103,9 +111,11 @@ absl::StatusOr<std::vector<Container>> ReadContainers(const config::Config& conf
     }
     for (const pods::ContainerRecord& record : file->containers) {
       if (!absl::StartsWith(pod_id, id) && !absl::StartsWith(record.id, id)) continue;
-      if (record.phase != pods::ContainerPhase::kRunning) continue;
+      if (!WasStarted(record)) continue;
       const absl::StatusOr<ContainerProcess> process = FindContainer("/proc", record.id);
       if (!process.ok()) {
+        const auto exit = pods::ReadExitRecord(records.ExitRecordOf(pod_id, record.id));
+        if (exit.ok() && exit->has_value()) continue;
         containers.push_back({.pod_id = pod_id,
                               .id = record.id,
                               .name = NameOf(file->pod, record),

@@ -7,7 +7,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "plan_text.pb.h"
 #include "runtime/isolation/report.h"
 
@@ -70,12 +69,8 @@ nlohmann::json ToJson(const isolation::DescriptorList& descriptors) {
 }
 
 nlohmann::json ToJson(const std::vector<isolation::DeviceRule>& rules) {
-  const auto number = [](int64_t value) { return value < 0 ? "*" : absl::StrCat(value); };
   nlohmann::json list = nlohmann::json::array();
-  for (const isolation::DeviceRule& rule : rules) {
-    list.push_back(absl::StrCat(std::string(1, rule.type), " ", number(rule.major), ":",
-                                number(rule.minor), " ", rule.access));
-  }
+  for (const isolation::DeviceRule& rule : rules) list.push_back(isolation::ToText(rule));
   return list;
 }
 

@@ -95,7 +95,10 @@ class RecordStore {
   absl::Status Open() const;
   std::string DirectoryOf(const std::string& pod_id) const { return directory_ + "/" + pod_id; }
 
-  // Where a container's plan is kept (plan_file.h).
+  // Where the end of a container is recorded (exit_record.h), and its plan is kept (plan_file.h).
+  std::string ExitRecordOf(const std::string& pod_id, const std::string& container_id) const {
+    return DirectoryOf(pod_id) + "/exit." + container_id;
+  }
   std::string PlanFileOf(const std::string& pod_id, const std::string& container_id) const {
     return DirectoryOf(pod_id) + "/plan." + container_id;
   }

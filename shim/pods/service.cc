@@ -33,7 +33,7 @@ std::string Service::DataOf(const Container& container) const {
 }
 
 std::string Service::ExitRecordOf(const Pod& pod, const Container& container) const {
-  return absl::StrCat(DirectoryOf(pod), "/exit.", container.record.id);
+  return records_.ExitRecordOf(pod.record.id, container.record.id);
 }
 
 std::string Service::SeccompFileOf(const Pod& pod, const Container& container) const {

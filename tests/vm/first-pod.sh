@@ -26,16 +26,16 @@ run_pod() {
 
 show_isolation() {
   bulkheadctl isolation "$(tail -n 1 /tmp/shown)" >/tmp/isolation && cat /tmp/isolation &&
-    grep -q '^no new privileges *yes' /tmp/isolation && grep -q '^seccomp *filter' /tmp/isolation &&
-    grep -q '^own namespaces .*mnt.*pid' /tmp/isolation
+    grep -q '^ *no_new_privs *yes$' /tmp/isolation && grep -q '^ *seccomp *filter (1)$' /tmp/isolation &&
+    grep -q '^ *namespace mnt *own$' /tmp/isolation && grep -q '^ *namespace pid *own$' /tmp/isolation
 }
 
 # The container's process is the same one after the daemon was stopped and started.
 restart_under_pod() {
   local before
-  before=$(sed -n 's/^process *//p' /tmp/isolation)
+  before=$(sed -n 's/^container .*, process //p' /tmp/isolation)
   systemctl restart bulkhead && show_isolation >/dev/null &&
-    [ "$before" = "$(sed -n 's/^process *//p' /tmp/isolation)" ]
+    [ "$before" = "$(sed -n 's/^container .*, process //p' /tmp/isolation)" ]
 }
 
 remove_pod() {

@@ -46,7 +46,7 @@ runs_a_pod() {
     "/proc/$(cat /tmp/process)/cgroup"
 }
 
-process_of_container() { bulkheadctl isolation "$container" | sed -n 's/^process *//p'; }
+process_of_container() { bulkheadctl isolation "$container" | sed -n 's/^container .*, process //p'; }
 same_process() { [ -s /tmp/process ] && [ "$(process_of_container)" = "$(cat /tmp/process)" ]; }
 supervisor_program() { stat -L -c %i "/proc/$(pgrep bulkhead-pod)/exe"; }
 
