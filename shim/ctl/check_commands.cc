@@ -153,6 +153,8 @@ absl::StatusOr<CheckFacts> GatherFacts(const config::Config& config) {
   if (facts.host.apparmor && access(isolation::kAppArmorParser, X_OK) != 0) {
     facts.apparmor_problem = Problem(ErrnoStatus(errno, isolation::kAppArmorParser));
   }
+  // Where the kernel has it, but was booted with psi=0, opening is what fails.
+  facts.pressure = std::ifstream("/proc/pressure/memory").is_open();
   facts.swap = isolation::IsSwapInUse();
   FindHostIds(config.isolation, facts);
   FindOpenFiles(config, facts);

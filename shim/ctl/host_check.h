@@ -29,6 +29,7 @@ struct CheckFacts {
   std::vector<std::string> subordinate_ids;
   // Why AppArmor's profiles cannot be loaded on a host that has it enabled.
   std::string apparmor_problem;
+  bool pressure = false;  // Whether the kernel measures it (PSI).
   bool state_on_tmpfs = true;
   bool swap = false;
   uint64_t open_files = 0;  // The running daemon's limit, else that of this process.
