@@ -168,6 +168,8 @@ absl::StatusOr<CheckFacts> GatherFacts(const config::Config& config) {
     facts.apparmor_problem = Problem(ErrnoStatus(errno, isolation::kAppArmorParser));
   }
   FindSeccompAgent(config.isolation.seccomp_agent, facts);
+  // Where the kernel has it, but was booted with psi=0, opening is what fails.
+  facts.pressure = std::ifstream("/proc/pressure/memory").is_open();
   facts.swap = isolation::IsSwapInUse();
   FindHostIds(config.isolation, facts);
   FindOpenFiles(config, facts);

@@ -77,6 +77,17 @@ void CheckCgroups(const CheckFacts& facts, std::vector<Finding>& findings) {
   }
 }
 
+Finding CheckPressure(const CheckFacts& facts) {
+  if (!facts.pressure) {
+    return Warning(
+        "pressure", "not measured",
+        "boot with psi=1, with a kernel that has CONFIG_PSI: until then neither the node "
+        "nor its pods tell what waits for cpu, memory and io");
+  }
+  const bool v2 = facts.host.cgroup.layout == CgroupLayout::kV2;
+  return Ok("pressure", v2 ? "measured, of each cgroup" : "measured, of the host alone");
+}
+
 Finding CheckDriver(const CheckFacts& facts) {
   const std::string& driver = facts.cgroup_driver;
   if (driver == "systemd" && !facts.host.systemd) {
@@ -274,6 +285,7 @@ std::vector<Finding> CheckHost(const CheckFacts& facts) {
   std::vector<Finding> findings = {CheckKernel(facts)};
   CheckCgroups(facts, findings);
   findings.push_back(CheckDriver(facts));
+  findings.push_back(CheckPressure(facts));
   CheckSecurity(facts, findings);
   CheckFileSystems(facts, findings);
   findings.push_back(CheckHostIds(facts));

@@ -33,6 +33,7 @@ struct CheckFacts {
   // The agent's socket as configured, if one is, and why it cannot be used.
   std::string seccomp_agent;
   std::string seccomp_agent_problem;
+  bool pressure = false;  // Whether the kernel measures it (PSI).
   bool state_on_tmpfs = true;
   bool swap = false;
   uint64_t open_files = 0;  // The running daemon's limit, else that of this process.

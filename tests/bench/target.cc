@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <stdexcept>
 
 #include "runtime/kernel/fd.h"
@@ -48,8 +48,11 @@ long KibibytesIn(pid_t pid, const char* file, const std::string& name) {
 long PssOf(pid_t pid) { return KibibytesIn(pid, "smaps_rollup", "Pss:"); }
 
 std::string CommandLine(const std::filesystem::path& process) {
+  // Reading fails when the process ended meanwhile.
   std::ifstream file(process / "cmdline", std::ios::binary);
-  std::string line((std::istreambuf_iterator<char>(file)), {});
+  std::ostringstream content;
+  content << file.rdbuf();
+  std::string line = content.str();
   std::replace(line.begin(), line.end(), '\0', ' ');
   return line;
 }

@@ -64,7 +64,7 @@ class FullDisk : public FaultTest {
   client::Client& Start(fixture::DaemonOptions options) {
     options.folder = folder();
     small_ = std::make_unique<Daemon>(options);
-    client_ = Must(client::Client::Connect(small_->socket(), std::chrono::seconds(10)));
+    client_ = Must(client::Client::Connect(small_->socket(), std::chrono::minutes(1)));
     Must(client_->PullImage(suite().busybox()));
     return *client_;
   }

@@ -27,6 +27,7 @@ void FaultTest::SetUp() {
 }
 
 void FaultTest::TearDown() {
+  daemon().EnsureRuns();
   PodTest::TearDown();
   ExpectHostAsBefore();
 }

@@ -101,7 +101,7 @@ TEST_F(Pull, OntoAFullDiskFailsAndTheNextSmallOneWorks) {
   ASSERT_EQ(mount("tmpfs", data.c_str(), "tmpfs", 0, "size=12m"), 0);
   {
     Daemon small({.folder = folder(), .data = data});
-    auto client = Must(client::Client::Connect(small.socket(), std::chrono::seconds(10)));
+    auto client = Must(client::Client::Connect(small.socket(), std::chrono::minutes(1)));
     const std::string large = suite().registry().Push(
         "fault/large", "1", ImageOf({{.path = "file", .content = Noise(32 << 20)}}));
     auto refused = client->PullImage(large).status();

@@ -9,6 +9,8 @@
 # The command's output comes back while it runs, its exit status at the end. When it prints test
 # results, the last line counts them.
 #
+# The machine is emulated, and runs with KVM where a kernel is seen to run with it.
+#
 # With --reboot the guest may reboot: its root disk stays as it was, and COMMAND is run again.
 #
 # A guest that has not ended after --timeout seconds (900 by default) is ended, with the end
@@ -82,13 +84,22 @@ make_payload() {
 }
 make_payload "$@"
 
+# kvm_works: whether this kernel runs with KVM. That there is a /dev/kvm does not tell: in a virtual
+# machine QEMU may refuse it, or the kernel hang. Without a root file system it panics at once.
+kvm_works() {
+  [ -w /dev/kvm ] || return 1
+  : >"$work/trial"
+  (timeout 20 qemu-system-x86_64 -accel kvm -cpu host -m 512 -machine q35 -display none \
+    -nodefaults -no-reboot -nic none -kernel "$image/vmlinuz" -append "console=ttyS0 panic=-1" \
+    -serial "file:$work/trial" </dev/null || true) >/dev/null 2>&1
+  grep -qa 'Unable to mount root fs' "$work/trial"
+}
+
 # boot: starts the guest and waits for its end or the time limit, showing the command's output.
-# Without cx16: the emulator's cmpxchg16b is not atomic under several threads, and newer
-# kernels' allocator then loses its free lists (seen as random faults of Linux 6.12).
 boot() {
   : >"$work/output"
   : >"$work/status"
-  qemu-system-x86_64 -accel tcg,thread=multi -cpu max,-cx16 -m 2048 -smp 2 -machine q35 \
+  qemu-system-x86_64 "${processor[@]}" -m 2048 -smp 2 -machine q35 \
     -display none -nodefaults "${reboot[@]}" -nic none \
     -kernel "$image/vmlinuz" -initrd "$image/initrd" \
     -append "console=ttyS0 rw panic=-1 $lsm=1 security=$lsm systemd.getty_auto=0" \
@@ -118,6 +129,10 @@ explain() {
   tail -n 60 "$work/console" >&2
 }
 
+# Without cx16: the emulator's cmpxchg16b is not atomic under several threads, and newer
+# kernels' allocator then loses its free lists (seen as random faults of Linux 6.12).
+processor=(-accel "tcg,thread=multi" -cpu "max,-cx16")
+if kvm_works; then processor=(-accel kvm -cpu host); fi
 boot
 # A guest that fell before it came to the command says nothing of the command: once more.
 if [ $timed_out = no ] && ! grep -q started "$work/status"; then

@@ -76,6 +76,13 @@ TEST_F(Resources, LimitSwapTogetherWithMemory) {
   EXPECT_EQ(ReadFile(path), std::to_string((IsCgroupV2() ? 32 : 96) * kMebibyte) + "\n");
 }
 
+TEST_F(Resources, TellTheContainerItsOwnPressureOnV2) {
+  const bool told = IsCgroupV2() && std::filesystem::exists("/proc/pressure/memory");
+  const std::string output =
+      OutputOf(RunPod(), Shell("cat /sys/fs/cgroup/memory.pressure 2>/dev/null || echo none"));
+  EXPECT_THAT(output, testing::StartsWith(told ? "some avg10=" : "none"));
+}
+
 TEST_F(Resources, AreUpdatedWhileItRuns) {
   auto config = Marked();
   config.mutable_linux()->mutable_resources()->set_memory_limit_in_bytes(64 * kMebibyte);

@@ -24,6 +24,7 @@ CheckFacts FitHost() {
   facts.first_host_id = 0x70000000;
   facts.host_ids_end = 0x74000000;
   facts.subordinate_ids = {"kubelet:65536:7208960", "# none", ""};
+  facts.pressure = true;
   facts.open_files = 1'048'576;
   facts.daemon_runs = true;
   for (const std::string& name : CheckedSysctls()) facts.sysctls[name] = "4194304";
@@ -174,13 +175,15 @@ TEST(CheckHost, LooksForTheSeccompAgentThatIsConfigured) {
 TEST(CheckHost, WarnsOfWhatOnlySomePodsNeed) {
   CheckFacts facts = FitHost();
   facts.id_mapped_mounts = "Invalid argument";
+  facts.pressure = false;
   facts.state_on_tmpfs = false;
   facts.swap = true;
   facts.host.sys_resource = false;
   facts.sysctls["net.ipv4.ip_forward"] = "0";
   facts.sysctls.erase("net.bridge.bridge-nf-call-iptables");
-  for (const char* subject : {"id-mapped mounts", "state directory", "swap", "capabilities",
-                              "net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables"}) {
+  for (const char* subject :
+       {"id-mapped mounts", "pressure", "state directory", "swap", "capabilities",
+        "net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables"}) {
     ExpectWarning(facts, subject);
   }
 }
