@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "runtime/kernel/path.h"
 
@@ -39,13 +38,11 @@ plan::Mount NewMount(const DefaultMount& from) {
 // sysfs is labelled by the policy, an IPC namespace's mqueue once for all of its mounts.
 bool TakesLabel(absl::string_view type) { return type == "tmpfs" || type == "devpts"; }
 
-std::string Normal(const std::string& path) { return absl::StrJoin(SplitPath(path), "/"); }
-
 }  // namespace
 
 bool IsMounted(const std::vector<spec::Mount>& mounts, const std::string& destination) {
   for (const spec::Mount& mount : mounts) {
-    if (Normal(mount.container_path) == Normal(destination)) return true;
+    if (CleanPath(mount.container_path) == CleanPath(destination)) return true;
   }
   return false;
 }

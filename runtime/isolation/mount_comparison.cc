@@ -21,10 +21,6 @@ namespace {
 
 constexpr char kCgroup[] = "/sys/fs/cgroup";
 
-std::string Normal(const std::string& path) {
-  return absl::StrCat("/", absl::StrJoin(SplitPath(path), "/"));
-}
-
 std::vector<std::string> OptionsOf(uint64_t attributes) {
   static constexpr std::pair<uint64_t, const char*> kNames[] = {{MOUNT_ATTR_RDONLY, "ro"},
                                                                 {MOUNT_ATTR_NOSUID, "nosuid"},
@@ -138,7 +134,7 @@ class MountComparer {
 
   // Returns the mount that is there, or null.
   const MountReport* Add(const std::string& destination, const Expected& expected) {
-    const std::string path = Normal(destination);
+    const std::string path = CleanPath(destination);
     Comparison one{.mechanism = absl::StrCat("mount ", path), .planned = Text(expected)};
     const MountReport* mount = At(path);
     if (mount == nullptr) {
@@ -176,7 +172,7 @@ class MountComparer {
   void AddCover(const char* kind, const std::string& path,
                 bool (*covers)(const MountReport& mount)) {
     Comparison one{.mechanism = absl::StrCat(kind, " ", path), .planned = "covered"};
-    const std::string normal = Normal(path);
+    const std::string normal = CleanPath(path);
     const MountReport* mount = At(normal);
     if (mount != nullptr) {
       one.actual = Text(*mount);
@@ -228,7 +224,7 @@ std::vector<std::string> MountPaths(const plan::ContainerPlan& plan) {
   for (const plan::Mount& mount : late.mounts()) paths.push_back(mount.destination());
   paths.insert(paths.end(), late.masked_paths().begin(), late.masked_paths().end());
   paths.insert(paths.end(), late.read_only_paths().begin(), late.read_only_paths().end());
-  for (std::string& path : paths) path = Normal(path);
+  for (std::string& path : paths) path = CleanPath(path);
   return paths;
 }
 

@@ -39,11 +39,6 @@ bool Has(const std::vector<MountReport>& mounts, uint64_t id) {
 
 }  // namespace
 
-bool IsAtOrBelow(std::string_view path, std::string_view parent) {
-  return parent == "/" || path == parent ||
-         (path.size() > parent.size() && path.starts_with(parent) && path[parent.size()] == '/');
-}
-
 std::vector<MountReport> ParseMounts(std::string_view mountinfo) {
   std::vector<MountReport> mounts;
   const absl::string_view text(mountinfo.data(), mountinfo.size());

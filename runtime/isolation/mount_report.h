@@ -35,9 +35,6 @@ struct Place {
 // From the text of mountinfo.
 std::vector<MountReport> ParseMounts(std::string_view mountinfo);
 
-// Of absolute paths without links, "." and "..".
-bool IsAtOrBelow(std::string_view path, std::string_view parent);
-
 // The mount that is made at a path without links and that nothing hides, or null.
 const MountReport* FindMount(const std::vector<MountReport>& mounts, std::string_view path);
 

@@ -7,11 +7,13 @@
 
 #include <cerrno>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/isolation/mount_source.h"
 #include "runtime/kernel/mount.h"
 #include "runtime/kernel/path.h"
+#include "runtime/kernel/peer_group.h"
 #include "runtime/kernel/status.h"
 
 // <sys/sysmacros.h> defines them, and a plan's device has members of these names.
@@ -21,17 +23,55 @@
 namespace bulkhead::isolation {
 namespace {
 
-absl::Status AttachAt(const std::string& destination, const MountSource& source, int root) {
-  absl::StatusOr<UniqueFd> target =
-      MakeInRoot(root, destination, source.directory ? PathKind::kDirectory : PathKind::kFile);
-  if (!target.ok()) return target.status();
-  return AttachMount(source.mount(), target->get());
-}
+// Attaches mounts below a root, one after the other. A mount in a peer group joins it at the end:
+// what is mounted below it before (a file of the pod's, a secret) stays the container's alone.
+class Attacher {
+ public:
+  Attacher(int root, int procfs) : root_(root), procfs_(procfs) {}
 
-absl::Status MakeMount(const plan::Mount& mount, std::span<const UniqueFd> fds, int root,
-                       int user_namespace) {
+  absl::Status Attach(const std::string& destination, const MountSource& source) {
+    absl::StatusOr<UniqueFd> target =
+        MakeInRoot(root_, destination, source.directory ? PathKind::kDirectory : PathKind::kFile);
+    if (!target.ok()) return target.status();
+    if (absl::Status status = CheckOwn(target->get()); !status.ok()) return status;
+    if (source.peer >= 0) members_.push_back({source.peer, source.mount(), destination});
+    return AttachMount(source.mount(), target->get());
+  }
+
+  absl::Status JoinPeerGroups() const {
+    for (const Member& member : members_) {
+      absl::Status status = JoinPeerGroup(member.peer, member.mount);
+      if (!status.ok()) return Annotate(status, absl::StrCat("mount ", member.destination));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  struct Member {
+    int peer;
+    int mount;
+    std::string destination;
+  };
+
+  // The mounts below a volume's topmost stay in their peer groups all the time.
+  absl::Status CheckOwn(int target) const {
+    if (members_.empty()) return absl::OkStatus();
+    absl::StatusOr<PeerGroup> group = PeerGroupOf(target, procfs_);
+    if (!group.ok()) return group.status();
+    if (*group != PeerGroup::kShared) return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        "it lies in a mount below a Bidirectional volume and would be mounted on the host too");
+  }
+
+  int root_;
+  int procfs_;
+  std::vector<Member> members_;
+};
+
+absl::Status MakeMount(const plan::Mount& mount, std::span<const UniqueFd> fds, int user_namespace,
+                       Attacher& attacher) {
   absl::StatusOr<MountSource> source = OpenMountSource(mount, fds, user_namespace);
-  return source.ok() ? AttachAt(mount.destination(), *source, root) : source.status();
+  return source.ok() ? attacher.Attach(mount.destination(), *source) : source.status();
 }
 
 // Nodes are made in the container's own tmpfs or writable layer, never in a volume: all of this
@@ -95,6 +135,7 @@ absl::Status MakeMountPoints(int root) {
 absl::Status FillRoot(const plan::RootPlan& plan, const RootSources& sources, int root,
                       int user_namespace) {
   if (absl::Status status = MakeMountPoints(root); !status.ok()) return status;
+  Attacher attacher(root, sources.procfs);
   bool nodes_made = false;
   auto image = sources.images.begin();
   for (const plan::Mount& mount : plan.mounts()) {
@@ -102,13 +143,15 @@ absl::Status FillRoot(const plan::RootPlan& plan, const RootSources& sources, in
       nodes_made = true;
       if (absl::Status status = MakeNodes(plan, root); !status.ok()) return status;
     }
-    absl::Status status = mount.has_image() ? AttachAt(mount.destination(), *image++, root)
-                                            : MakeMount(mount, sources.fds, root, user_namespace);
+    absl::Status status = mount.has_image()
+                              ? attacher.Attach(mount.destination(), *image++)
+                              : MakeMount(mount, sources.fds, user_namespace, attacher);
     if (!status.ok()) return Annotate(status, absl::StrCat("mount ", mount.destination()));
   }
   if (!nodes_made) {
     if (absl::Status status = MakeNodes(plan, root); !status.ok()) return status;
   }
+  if (absl::Status status = attacher.JoinPeerGroups(); !status.ok()) return status;
   if (plan.working_directory().empty()) return absl::OkStatus();
   const absl::StatusOr<UniqueFd> directory =
       MakeInRoot(root, plan.working_directory(), PathKind::kDirectory);

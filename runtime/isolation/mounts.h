@@ -14,6 +14,7 @@ namespace bulkhead::isolation {
 struct RootSources {
   std::span<const UniqueFd> fds;        // The plan's.
   std::span<const MountSource> images;  // Of the plan's image mounts, in order.
+  int procfs = -1;                      // That of the calling thread.
 };
 
 // Makes a plan's mounts, devices, links and working directory below `root` (O_PATH), in the

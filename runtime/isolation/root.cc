@@ -57,7 +57,7 @@ absl::StatusOr<PreparedRoot> AssembleHere(const plan::RootPlan& plan, std::span<
   if (!root.ok()) return root.status();
   absl::StatusOr<std::vector<MountSource>> images = MountImages(plan, fds, pod);
   if (!images.ok()) return images.status();
-  absl::Status status = FillAsSuperuser(plan, {fds, *images}, root->get(), pod);
+  absl::Status status = FillAsSuperuser(plan, {fds, *images, pod.procfs.get()}, root->get(), pod);
   if (!status.ok()) return status;
   if (status = PivotInto(root->get()); !status.ok()) return status;
   UniqueFd space(openat(pod.procfs.get(), "thread-self/ns/mnt", O_RDONLY | O_CLOEXEC));

@@ -10,13 +10,11 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "runtime/isolation/relabel.h"
-#include "runtime/kernel/file.h"
 #include "runtime/kernel/mount.h"
 #include "runtime/kernel/path.h"
+#include "runtime/kernel/peer_group.h"
 #include "runtime/kernel/status.h"
 
 namespace bulkhead::isolation {
@@ -33,38 +31,16 @@ absl::StatusOr<UniqueFd> OpenSource(const std::string& path) {
   return made;
 }
 
-enum class PeerGroup { kPrivate, kSlave, kShared };
-
-// From the line of a mount in mountinfo (proc_pid_mountinfo(5)): the optional fields lie between
-// the sixth field and a lone "-".
-PeerGroup ParsePeerGroup(absl::string_view line) {
-  const std::vector<absl::string_view> fields = absl::StrSplit(line, ' ');
-  PeerGroup group = PeerGroup::kPrivate;
-  for (size_t i = 6; i < fields.size() && fields[i] != "-"; ++i) {
-    if (absl::StartsWith(fields[i], "shared:")) return PeerGroup::kShared;
-    if (absl::StartsWith(fields[i], "master:")) group = PeerGroup::kSlave;
-  }
-  return group;
-}
-
-absl::StatusOr<PeerGroup> PeerGroupOf(int fd) {
-  struct statx st = {};
-  if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) != 0) return ErrnoStatus(errno, "statx");
-  absl::StatusOr<std::string> table = ReadFile("/proc/thread-self/mountinfo");
-  if (!table.ok()) return table.status();
-  for (absl::string_view line : absl::StrSplit(*table, '\n', absl::SkipEmpty())) {
-    uint64_t id = 0;
-    if (absl::SimpleAtoi(line.substr(0, line.find(' ')), &id) && id == st.stx_mnt_id) {
-      return ParsePeerGroup(line);
-    }
-  }
-  return absl::FailedPreconditionError("its mount is not in the mount table");
+absl::StatusOr<PeerGroup> FindPeerGroup(int source) {
+  const UniqueFd procfs(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!procfs.valid()) return ErrnoStatus(errno, "open /proc");
+  return PeerGroupOf(source, procfs.get());
 }
 
 absl::Status CheckPropagation(const spec::Mount& mount, int source) {
   if (mount.propagation == spec::MountPropagation::kPrivate) return absl::OkStatus();
   const std::string what = absl::StrCat("host_path \"", mount.host_path, "\"");
-  absl::StatusOr<PeerGroup> group = PeerGroupOf(source);
+  absl::StatusOr<PeerGroup> group = FindPeerGroup(source);
   if (!group.ok()) return Annotate(group.status(), what);
   if (*group == PeerGroup::kShared) return absl::OkStatus();
   if (mount.propagation == spec::MountPropagation::kBidirectional) {
@@ -115,7 +91,12 @@ absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount, const VolumeLa
   }
   absl::StatusOr<UniqueFd> tree = CloneTree(source->get(), "", TreeDepth::kRecursive);
   if (!tree.ok()) return Annotate(tree.status(), mount.host_path);
-  return OpenedVolume{.tree = *std::move(tree), .facts = *std::move(facts)};
+  OpenedVolume volume{.tree = *std::move(tree), .peer = {}, .facts = *std::move(facts)};
+  if (mount.propagation != spec::MountPropagation::kBidirectional) return volume;
+  absl::StatusOr<UniqueFd> peer = CloneTree(source->get(), "", TreeDepth::kOneMount);
+  if (!peer.ok()) return Annotate(peer.status(), mount.host_path);
+  volume.peer = *std::move(peer);
+  return volume;
 }
 
 absl::StatusOr<VolumeFacts> FindVolume(const spec::Mount& mount) {

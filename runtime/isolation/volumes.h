@@ -24,6 +24,8 @@ struct VolumeFacts {
 struct OpenedVolume {
   // A detached, recursive copy of the source's mount tree; not valid for an image volume.
   UniqueFd tree;
+  // Of a Bidirectional volume: a copy of its topmost mount, in whose peer group the container's is.
+  UniqueFd peer;
   VolumeFacts facts;
 };
 

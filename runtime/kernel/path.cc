@@ -151,4 +151,13 @@ std::vector<std::string> SplitPath(const std::string& path) {
   return parts;
 }
 
+std::string CleanPath(const std::string& path) {
+  return absl::StrCat("/", absl::StrJoin(SplitPath(path), "/"));
+}
+
+bool IsAtOrBelow(std::string_view path, std::string_view parent) {
+  return parent == "/" || path == parent ||
+         (path.size() > parent.size() && path.starts_with(parent) && path[parent.size()] == '/');
+}
+
 }  // namespace bulkhead

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -40,6 +41,12 @@ absl::StatusOr<ParentAndName> MakeParentInRoot(int root, const std::string& path
 
 // "/a//b/./c" as {"a", "b", "c"}; ".." is kept.
 std::vector<std::string> SplitPath(const std::string& path);
+
+// "/a//b/./c" as "/a/b/c"; ".." is kept.
+std::string CleanPath(const std::string& path);
+
+// Of absolute paths as CleanPath gives them, without links and "..".
+bool IsAtOrBelow(std::string_view path, std::string_view parent);
 
 }  // namespace bulkhead
 

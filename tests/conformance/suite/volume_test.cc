@@ -166,6 +166,46 @@ TEST_F(Volume, BidirectionalShowsMountsOfTheContainerOnTheHost) {
   EXPECT_TRUE(fs::exists(folder() / "host/below/from-container"));
 }
 
+// Another runtime mounts it on the host too, and leaves it there.
+TEST_F(Volume, WithinABidirectionalOneIsTheContainersAlone) {
+  if (!suite().is_bulkhead()) GTEST_SKIP() << "of our own";
+  SharedMount host(folder() / "host");
+  WriteFile(folder() / "host/hosts", "the host's\n");
+  auto pod_config = PodConfig();
+  pod_config.mutable_linux()->mutable_security_context()->set_privileged(true);
+  auto config = Shell(
+      "mkdir -p /etc/mine && mount -t tmpfs tmpfs /etc/mine && echo x > /etc/mine/file; "
+      "cat /etc/below/name");
+  config.mutable_linux()->mutable_security_context()->set_privileged(true);
+  WriteFile(folder() / "data/name", "data\n");
+  Add(config, folder() / "host", "/etc")->set_propagation(v1::PROPAGATION_BIDIRECTIONAL);
+  Add(config, folder() / "data", "/etc/below");
+  EXPECT_EQ(OutputOf(RunPod(pod_config), config), "data\n");
+  EXPECT_EQ(ReadFile(folder() / "host/hosts"), "the host's\n");
+  EXPECT_FALSE(fs::exists(folder() / "host/below/name"));
+  EXPECT_TRUE(fs::exists(folder() / "host/mine/file"));
+  umount2((folder() / "host/mine").c_str(), MNT_DETACH);
+}
+
+// Where it lies, mounts show on the host all the time.
+TEST_F(Volume, WithinAMountBelowABidirectionalOneIsRefused) {
+  if (!suite().is_bulkhead()) GTEST_SKIP() << "of our own";
+  SharedMount host(folder() / "host");
+  host.MountBelow();
+  auto pod_config = PodConfig();
+  pod_config.mutable_linux()->mutable_security_context()->set_privileged(true);
+  Pod pod = RunPod(pod_config);
+  auto config = Idle();
+  config.mutable_linux()->mutable_security_context()->set_privileged(true);
+  Add(config, folder() / "host", "/volume")->set_propagation(v1::PROPAGATION_BIDIRECTIONAL);
+  Add(config, NewFolder("data"), "/volume/below/data");
+  const auto refused = cri().CreateContainer(pod.id, config, pod.config);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(refused.status().message()),
+              testing::AllOf(testing::HasSubstr("/volume/below/data"),
+                             testing::HasSubstr("Bidirectional")));
+}
+
 TEST_F(Volume, ReadOnlyIsNotRecursiveUnlessAsked) {
   SharedMount host(folder() / "host");
   host.MountBelow();

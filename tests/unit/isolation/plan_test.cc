@@ -10,6 +10,7 @@
 namespace bulkhead::isolation {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -343,6 +344,40 @@ TEST_F(PlansTest, EmptyListsOfPathsAreNoneAndPrivilegedHasNone) {
   spec_.security.privileged = true;
   EXPECT_THAT(Launch()->plan.late_mounts().masked_paths(), IsEmpty());
   EXPECT_THAT(Launch()->plan.late_mounts().read_only_paths(), IsEmpty());
+}
+
+TEST_F(PlansTest, ABidirectionalVolumeComesWithItsPeer) {
+  spec_.mounts = {{.container_path = "/volume",
+                   .host_path = "/1",
+                   .propagation = spec::MountPropagation::kBidirectional}};
+  absl::StatusOr<PlannedRoot> planned = Root();
+  ASSERT_TRUE(planned.ok()) << planned.status();
+  const plan::BindSource& bind = planned->plan.mounts().rbegin()->bind();
+  const std::vector<DescriptorRequest>& requests = planned->descriptors.requests();
+  EXPECT_EQ(requests[bind.tree().index()].kind, Kind::kVolume);
+  EXPECT_EQ(requests[bind.peer().index()].kind, Kind::kVolumePeer);
+  EXPECT_EQ(requests[bind.peer().index()].number, 0u);
+  spec_.mounts[0].propagation = spec::MountPropagation::kHostToContainer;
+  EXPECT_FALSE(Root()->plan.mounts().rbegin()->bind().has_peer());
+}
+
+TEST_F(PlansTest, NothingIsMountedLateBelowABidirectionalVolume) {
+  spec_.mounts = {{.container_path = "/sys/",
+                   .host_path = "/1",
+                   .propagation = spec::MountPropagation::kBidirectional}};
+  EXPECT_TRUE(Launch().ok()) << Launch().status();
+  for (const char* path : {"/sys/firmware", "/sys"}) {
+    spec_.security.masked_paths = {path};
+    EXPECT_THAT(MessageOf(Launch().status()), AllOf(HasSubstr("\"/sys/\""), HasSubstr(path)));
+  }
+  spec_.security.masked_paths = {"/system"};
+  EXPECT_TRUE(Launch().ok()) << Launch().status();
+  spec_.mounts.push_back({.container_path = "/sys/fs/cgroup/x", .host_path = "/2"});
+  EXPECT_THAT(MessageOf(Launch().status()), HasSubstr("/sys/fs/cgroup/x"));
+  spec_.mounts = {{.container_path = "/proc/fs/nfsd",
+                   .host_path = "/1",
+                   .propagation = spec::MountPropagation::kBidirectional}};
+  EXPECT_TRUE(Launch().ok()) << Launch().status();
 }
 
 TEST_F(PlansTest, MountsBelowProcAreMadeLate) {

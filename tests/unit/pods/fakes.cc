@@ -11,15 +11,12 @@
 #include <utility>
 
 #include "absl/strings/str_replace.h"
+#include "runtime/kernel/path.h"
 #include "shim/pods/filter.h"
 #include "shim/pods/pod.h"
 
 namespace bulkhead::pods {
 namespace {
-
-bool IsAtOrBelow(const std::string& path, const std::string& root) {
-  return path == root || HasPrefix(path, root + "/");
-}
 
 void End(const std::shared_ptr<FakePod>& pod, const std::string& id, int code) {
   supervisor::Event event;
