@@ -88,6 +88,13 @@ struct HandlerConfig {
   bool operator==(const HandlerConfig&) const = default;
 };
 
+struct MetricsConfig {
+  std::string address = "127.0.0.1";
+  uint16_t port = 0;
+
+  bool operator==(const MetricsConfig&) const = default;
+};
+
 struct Config {
   DaemonConfig daemon;
   CgroupConfig cgroup;
@@ -96,6 +103,7 @@ struct Config {
   ExecConfig exec;
   StreamingConfig streaming;
   IsolationConfig isolation;
+  MetricsConfig metrics;
   std::map<std::string, HandlerConfig> handlers = {{"hardened", {.kind = "hardened"}}};
 
   bool operator==(const Config&) const = default;

@@ -239,6 +239,12 @@ void AddIsolation(SectionKeys<IsolationConfig> section) {
                      "How many such pods there can be at a time; each gets 65,536 ids.");
 }
 
+void AddMetrics(SectionKeys<MetricsConfig> section) {
+  section.Add("address", &MetricsConfig::address, ReadIpAddress,
+              "Where metrics are served over HTTP, at /metrics, without TLS or a password.");
+  section.AddInteger("port", &MetricsConfig::port, 0, 65535, "0: they are not served.");
+}
+
 }  // namespace
 
 std::vector<Key> Keys() {
@@ -250,6 +256,7 @@ std::vector<Key> Keys() {
   AddExec({"exec", &Config::exec, keys});
   AddStreaming({"streaming", &Config::streaming, keys});
   AddIsolation({"isolation", &Config::isolation, keys});
+  AddMetrics({"metrics", &Config::metrics, keys});
   return keys;
 }
 

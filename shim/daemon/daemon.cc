@@ -11,6 +11,7 @@
 #include "shim/config/version.h"
 #include "shim/daemon/call_log.h"
 #include "shim/log/event.h"
+#include "shim/metrics/isolation_metric.h"
 #include "shim/policy/profile.h"
 
 namespace bulkhead::daemon {
@@ -19,6 +20,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(config::Config config) {
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(config)));
   absl::Status status = daemon->LockDirectories();
   if (status.ok()) status = daemon->OpenServices();
+  if (status.ok()) status = daemon->ServeMetrics();
   if (status.ok()) status = daemon->Serve();
   if (!status.ok()) return status;
   return daemon;
@@ -26,7 +28,8 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(config::Config config) {
 
 Daemon::~Daemon() {
   if (server_ != nullptr) server_->Drain(absl::FromChrono(config_.daemon.drain_timeout));
-  streams_.reset();  // Its sessions use the pods.
+  metrics_.reset();  // What is counted are the pods, as the sessions use them.
+  streams_.reset();
   if (pods_ != nullptr) pods_->Shutdown();
 }
 
@@ -70,6 +73,17 @@ absl::Status Daemon::OpenServices() {
                                *stream_target_);
   if (!streams.ok()) return Annotate(streams.status(), "serve streams");
   streams_ = *std::move(streams);
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::ServeMetrics() {
+  if (config_.metrics.port == 0) return absl::OkStatus();
+  const auto count = [pods = pods_.get()] { return metrics::CountIsolation(*pods); };
+  absl::StatusOr<std::unique_ptr<metrics::Server>> server =
+      metrics::Server::Start({.address = config_.metrics.address, .port = config_.metrics.port},
+                             {std::make_shared<metrics::IsolationMetric>(count)});
+  if (!server.ok()) return Annotate(server.status(), "serve metrics");
+  metrics_ = *std::move(server);
   return absl::OkStatus();
 }
 

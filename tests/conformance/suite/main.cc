@@ -1,3 +1,7 @@
+#include "tests/conformance/fixture/registry.h"
 #include "tests/conformance/fixture/suite.h"
 
-int main(int argc, char** argv) { return bulkhead::fixture::RunSuite(argc, argv); }
+int main(int argc, char** argv) {
+  using namespace bulkhead::fixture;
+  return RunSuite(argc, argv, {.metrics_port = FreePort()});
+}
