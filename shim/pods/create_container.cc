@@ -78,16 +78,14 @@ class Service::ContainerMaking {
       return absl::NotFoundError(
           absl::StrCat("image.image \"", spec_.image, "\" is not on this node"));
     }
-    const std::string signal = !spec_.stop_signal.empty()       ? spec_.stop_signal
-                               : !(*image)->stop_signal.empty() ? (*image)->stop_signal
-                                                                : "SIGTERM";
-    if (const auto number = SignalNumber(signal); !number.ok()) return number.status();
+    absl::StatusOr<std::string> signal = StopSignal(spec_.stop_signal, (*image)->stop_signal);
+    if (!signal.ok()) return signal.status();
     const std::lock_guard lock(pod_.mutex);
     ContainerRecord& record = container_.record;
     record.image_id = (*image)->id;
     record.image_ref = (*image)->ref;
     record.image_config = (*image)->config;
-    record.stop_signal = signal;
+    record.stop_signal = *std::move(signal);
     record.log_path = LogPath(pod_.record.spec, spec_);
     record.cgroup = CgroupBelow(pod_.record.cgroup, id_);
     return absl::OkStatus();
@@ -129,21 +127,18 @@ class Service::ContainerMaking {
   absl::Status FindLabels() {
     const isolation::SelinuxFacts* facts = service_.host_->Selinux();
     if (facts == nullptr) return absl::OkStatus();
-    if (!facts->problem.empty()) {
-      return absl::FailedPreconditionError(absl::StrCat("SELinux: ", facts->problem));
-    }
+    if (absl::Status status = CheckCanLabel(*facts); !status.ok()) return status;
     const PodRecord pod = RecordOf(pod_);
     if (pod.selinux.mount.empty()) {
       return absl::FailedPreconditionError(
           absl::StrCat("sandbox ", pod.id, " was made without SELinux, so it takes no container"));
     }
-    isolation::SelinuxLabels labels =
-        isolation::PlanSelinux(spec_.security, pod.spec.security, *facts, pod.selinux);
-    absl::Status settled = service_.SettleLabels(labels.process, labels.mount);
-    if (!settled.ok()) return settled;
-    service_.selinux_levels_.Keep(pod.id, isolation::SelinuxLevelOf(labels.mount));
+    absl::StatusOr<isolation::SelinuxLabels> labels = LabelContainer(
+        spec_.security, pod.spec.security, *facts, pod.selinux, service_.CanonicalContexts());
+    if (!labels.ok()) return labels.status();
+    service_.selinux_levels_.Keep(pod.id, isolation::SelinuxLevelOf(labels->mount));
     const std::lock_guard lock(pod_.mutex);
-    container_.record.selinux = labels;
+    container_.record.selinux = *std::move(labels);
     return absl::OkStatus();
   }
 
@@ -239,13 +234,7 @@ absl::StatusOr<spec::ContainerSpec> Service::WhatContainerGets(
   // Before the profile, which has a say in what the devices' files ask for.
   absl::StatusOr<spec::ContainerSpec> spec = cdi::AddDevices(options_.cdi_spec_dirs, asked);
   if (!spec.ok()) return spec.status();
-  spec = policy::Apply(*profile, pod, *std::move(spec));
-  if (!spec.ok()) return spec.status();
-  if (spec->security.privileged && !pod.security.privileged) {
-    return absl::InvalidArgumentError(
-        "linux.security_context.privileged: the sandbox was not run for privileged containers");
-  }
-  return spec;
+  return policy::Apply(*profile, pod, *std::move(spec));
 }
 
 absl::StatusOr<std::string> Service::CreateContainer(const std::string& pod_id,

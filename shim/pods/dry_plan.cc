@@ -19,6 +19,8 @@
 #include "shim/pods/cgroups.h"
 #include "shim/pods/image_leases.h"
 #include "shim/pods/pod.h"
+#include "shim/pods/selinux_labels.h"
+#include "shim/pods/signals.h"
 #include "shim/policy/apply.h"
 #include "shim/policy/profile.h"
 
@@ -29,6 +31,7 @@ namespace {
 constexpr char kPod[] = "POD";
 constexpr char kContainer[] = "CONTAINER";
 constexpr uint32_t kIdsOfAPod = 65536;
+constexpr char kLevel[] = "s0:c0,c1";
 constexpr size_t kPasswdLimit = size_t{16} << 20;  // As ResolveUser reads.
 
 // A file of an image as its layers have it, topmost first; empty where there is none.
@@ -55,8 +58,9 @@ class Planner {
 
   absl::StatusOr<DryPlan> Run(const spec::PodSpec& pod, const spec::ContainerSpec& container) {
     using Step = absl::Status (Planner::*)();
-    constexpr Step kSteps[] = {&Planner::FindImage, &Planner::PlanCgroup,  &Planner::PlanPod,
-                               &Planner::PlanRoot,  &Planner::ResolveUser, &Planner::PlanLaunch};
+    constexpr Step kSteps[] = {&Planner::FindImage, &Planner::PlanCgroup, &Planner::PlanLabels,
+                               &Planner::PlanPod,   &Planner::PlanRoot,   &Planner::ResolveUser,
+                               &Planner::PlanLaunch};
     absl::Status status = Apply(pod, container);
     for (const Step step : kSteps) {
       if (status.ok()) status = (this->*step)();
@@ -72,6 +76,7 @@ class Planner {
     absl::StatusOr<isolation::HostFacts> facts = isolation::ProbeHost();
     if (!facts.ok()) return facts.status();
     facts_ = *std::move(facts);
+    if (!config_.isolation.selinux) facts_.selinux.reset();
     const auto profile = policy::Profiles(config_).Find(asked.runtime_handler);
     if (!profile.ok()) return profile.status();
     absl::StatusOr<spec::PodSpec> pod = policy::Apply(*profile, asked);
@@ -102,6 +107,8 @@ class Planner {
           absl::StrCat("image.image \"", spec_.image, "\" is not on this node"));
     }
     image_ = **image;
+    const auto signal = StopSignal(spec_.stop_signal, image_.stop_signal);
+    if (!signal.ok()) return signal.status();
     absl::StatusOr<std::vector<std::string>> layers = images_.Acquire(kContainer, image_.id);
     if (!layers.ok()) return layers.status();
     layers_ = *std::move(layers);
@@ -119,8 +126,24 @@ class Planner {
     return absl::OkStatus();
   }
 
+  absl::Status PlanLabels() {
+    if (!facts_.selinux.has_value()) return absl::OkStatus();
+    const isolation::SelinuxFacts& facts = *facts_.selinux;
+    if (absl::Status status = CheckCanLabel(facts); !status.ok()) return status;
+    std::string level = pod_.security.selinux.has_value() ? pod_.security.selinux->level : "";
+    if (level.empty() && !facts.process.level.empty()) level = kLevel;
+    const auto given = LabelPod(pod_.security, facts, level, &isolation::CanonicalSelinuxContext);
+    if (!given.ok()) return given.status();
+    pod_labels_ = *given;
+    auto labels = LabelContainer(spec_.security, pod_.security, facts, pod_labels_,
+                                 &isolation::CanonicalSelinuxContext);
+    if (!labels.ok()) return labels.status();
+    labels_ = *std::move(labels);
+    return absl::OkStatus();
+  }
+
   absl::Status PlanPod() {
-    isolation::PodInput input{.spec = pod_, .host = facts_};
+    isolation::PodInput input{.spec = pod_, .host = facts_, .mount_label = pod_labels_.mount};
     if (!OnHostNetwork(pod_)) input.network_namespace = absl::StrCat("/run/netns/bulkhead-", kPod);
     if (SharesPidNamespace(pod_)) {
       input.pid1_cgroup = cgroups_->JoinPaths(CgroupBelow(pod_cgroup_, kPod));
@@ -181,7 +204,8 @@ class Planner {
          .writable = absl::StrCat(config_.daemon.data_dir, "/containers/", kContainer),
          .mounts = std::move(mounts),
          .volumes = std::move(facts),
-         .devices = *std::move(devices)});
+         .devices = *std::move(devices),
+         .mount_label = labels_.mount});
     if (!planned.ok()) return planned.status();
     plan_.root = *std::move(planned);
     return absl::OkStatus();
@@ -202,7 +226,7 @@ class Planner {
   absl::Status PlanLaunch() {
     absl::StatusOr<std::string> profile = isolation::ReadLocalhostProfile(spec_.security);
     if (!profile.ok()) return profile.status();
-    isolation::SeccompCompiler seccomp;
+    isolation::SeccompCompiler seccomp(config_.isolation.seccomp_agent);
     std::vector<spec::Mount> late = isolation::LateMounts(spec_);
     auto late_facts = FindVolumes(late);
     if (!late_facts.ok()) return late_facts.status();
@@ -217,6 +241,7 @@ class Planner {
                                .host = facts_,
                                .seccomp = seccomp,
                                .seccomp_profile = *std::move(profile),
+                               .selinux = labels_,
                                .user = user_,
                                .cgroup = cgroups_->JoinPaths(plan_.cgroup),
                                .log_path = log,
@@ -235,6 +260,8 @@ class Planner {
   std::unique_ptr<isolation::CgroupManager> cgroups_;
   spec::PodSpec pod_;
   spec::ContainerSpec spec_;
+  isolation::PodSelinux pod_labels_;
+  isolation::SelinuxLabels labels_;
   ContainerImage image_;
   std::vector<std::string> layers_;
   isolation::ResolvedUser user_;

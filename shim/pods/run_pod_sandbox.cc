@@ -207,9 +207,7 @@ absl::Status Service::GiveHostIds(Pod& pod) {
 absl::Status Service::GiveLabel(Pod& pod) {
   const isolation::SelinuxFacts* facts = host_->Selinux();
   if (facts == nullptr) return absl::OkStatus();
-  if (!facts->problem.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat("SELinux: ", facts->problem));
-  }
+  if (absl::Status status = CheckCanLabel(*facts); !status.ok()) return status;
   const spec::SecurityContext& security = pod.record.spec.security;
   std::string level = security.selinux.has_value() ? security.selinux->level : "";
   if (!level.empty()) {
@@ -219,27 +217,16 @@ absl::Status Service::GiveLabel(Pod& pod) {
     if (!taken.ok()) return taken.status();
     level = *std::move(taken);
   }
-  isolation::PodSelinux given = isolation::PlanPodSelinux(security, *facts, level);
-  // Also of the process that a container would have which asks for nothing more.
-  std::string process = isolation::PlanSelinux({}, security, *facts, given).process;
-  if (absl::Status settled = SettleLabels(process, given.mount); !settled.ok()) return settled;
-  given.level = isolation::SelinuxLevelOf(given.mount);
+  absl::StatusOr<isolation::PodSelinux> given =
+      LabelPod(security, *facts, level, CanonicalContexts());
+  if (!given.ok()) return given.status();
   const std::lock_guard lock(pod.mutex);
-  pod.record.selinux = given;
+  pod.record.selinux = *std::move(given);
   return absl::OkStatus();
 }
 
-absl::Status Service::SettleLabels(std::string& process, std::string& mount) {
-  constexpr char kField[] = "config.linux.security_context.selinux_options";
-  for (std::string* label : {&process, &mount}) {
-    absl::StatusOr<std::string> canonical = host_->CanonicalSelinuxContext(*label);
-    if (!canonical.ok()) return Annotate(canonical.status(), kField);
-    *label = *std::move(canonical);
-  }
-  if (mount.size() <= isolation::kMaxMountLabel) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(kField, ".level: \"", isolation::SelinuxLevelOf(mount), "\" makes a label of ",
-                   mount.size(), " bytes, and a mount takes ", isolation::kMaxMountLabel));
+CanonicalContext Service::CanonicalContexts() const {
+  return [host = host_](const std::string& label) { return host->CanonicalSelinuxContext(label); };
 }
 
 absl::StatusOr<std::string> Service::MakePod(const std::shared_ptr<Pod>& pod) {

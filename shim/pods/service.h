@@ -18,6 +18,7 @@
 #include "shim/pods/pod_service.h"
 #include "shim/pods/record.h"
 #include "shim/pods/registry.h"
+#include "shim/pods/selinux_labels.h"
 #include "shim/policy/host_ids.h"
 #include "shim/policy/profile.h"
 #include "shim/policy/selinux_levels.h"
@@ -106,9 +107,7 @@ class Service : public PodService {
   absl::Status GiveHostIds(Pod& pod);
   // Gives it an SELinux level of its own, or the one it asks for, where the host has SELinux.
   absl::Status GiveLabel(Pod& pod);
-  // The labels as the policy writes them, for records and comparisons. INVALID_ARGUMENT, naming
-  // selinux_options, for one that the policy lacks or that no mount takes.
-  absl::Status SettleLabels(std::string& process, std::string& mount);
+  CanonicalContext CanonicalContexts() const;
   class ContainerMaking;  // create_container.cc
   // Of the sandbox's handler. FAILED_PRECONDITION when the configuration has it no more.
   absl::StatusOr<policy::Profile> ProfileOf(const spec::PodSpec& pod) const;

@@ -61,4 +61,11 @@ absl::StatusOr<int> SignalNumber(const std::string& name) {
   return absl::InvalidArgumentError(absl::StrCat("stop signal \"", name, "\" is not a signal"));
 }
 
+absl::StatusOr<std::string> StopSignal(const std::string& asked, const std::string& of_image) {
+  const std::string signal = !asked.empty() ? asked : !of_image.empty() ? of_image : "SIGTERM";
+  const absl::StatusOr<int> number = SignalNumber(signal);
+  if (!number.ok()) return number.status();
+  return signal;
+}
+
 }  // namespace bulkhead::pods

@@ -11,6 +11,10 @@ namespace bulkhead::pods {
 // INVALID_ARGUMENT for anything else.
 absl::StatusOr<int> SignalNumber(const std::string& name);
 
+// What stops a container: what it asks for, else its image, else SIGTERM; empty: nothing is asked
+// for. INVALID_ARGUMENT for what is no signal.
+absl::StatusOr<std::string> StopSignal(const std::string& asked, const std::string& of_image);
+
 }  // namespace bulkhead::pods
 
 #endif  // BULKHEAD_SHIM_PODS_SIGNALS_H_

@@ -16,7 +16,8 @@ namespace bulkhead::policy {
 // (NeedsHostIds).
 absl::StatusOr<spec::PodSpec> Apply(const Profile& profile, spec::PodSpec pod);
 
-// `pod` is the sandbox's spec, applied and with its maps.
+// `pod` is the sandbox's spec, applied and with its maps. INVALID_ARGUMENT for a privileged
+// container in a sandbox that was not run for such.
 absl::StatusOr<spec::ContainerSpec> Apply(const Profile& profile, const spec::PodSpec& pod,
                                           spec::ContainerSpec container);
 

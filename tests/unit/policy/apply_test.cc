@@ -42,6 +42,15 @@ std::string ContainerRefusal(const spec::ContainerSpec& asked) {
   return Refusal(Apply(kHardened, HardenedPod(), asked).status());
 }
 
+TEST(Apply, RefusesAPrivilegedContainerInASandboxThatWasNotRunForSuch) {
+  spec::PodSpec pod;
+  spec::ContainerSpec container;
+  container.security.privileged = true;
+  EXPECT_THAT(Refusal(Apply(kDefault, pod, container).status()), HasSubstr("privileged"));
+  pod.security.privileged = true;
+  EXPECT_TRUE(Apply(kDefault, pod, container).ok());
+}
+
 TEST(ApplyDefault, ChangesNothing) {
   spec::PodSpec pod;
   pod.security.namespaces.network = NamespaceMode::kNode;
