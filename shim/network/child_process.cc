@@ -190,8 +190,9 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
 }
 
 absl::StatusOr<pid_t> Spawn(const ChildProcess& child, const SpawnSettings& settings) {
-  const std::vector<std::string> names = {child.program};
-  const std::vector<char*> arguments = Pointers(names);
+  std::vector<std::string> words = {child.program};
+  words.insert(words.end(), child.arguments.begin(), child.arguments.end());
+  const std::vector<char*> arguments = Pointers(words);
   const std::vector<char*> environment = Pointers(child.environment);
   pid_t pid = 0;
   const int error = posix_spawn(&pid, child.program.c_str(), settings.actions(),

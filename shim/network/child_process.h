@@ -13,7 +13,8 @@
 namespace bulkhead::network {
 
 struct ChildProcess {
-  std::string program;                   // Absolute path; its arguments are its own name alone.
+  std::string program;                   // Absolute path.
+  std::vector<std::string> arguments;    // Behind its name.
   std::vector<std::string> environment;  // NAME=value; nothing is inherited.
   std::string input;                     // What it reads from standard input.
   std::chrono::milliseconds timeout{60000};

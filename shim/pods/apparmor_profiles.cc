@@ -41,18 +41,25 @@ absl::Status AppArmorProfiles::Require(const std::string& name) {
   loaded = IsLoaded(paths_.loaded, name);
   if (!loaded.ok()) return Annotate(loaded.status(), subject);
   if (*loaded) return absl::OkStatus();
-  return Annotate(LoadDefault(), subject);
+  return Annotate(LoadDefault("--add"), subject);
 }
 
-absl::Status AppArmorProfiles::LoadDefault() {
+absl::Status AppArmorProfiles::RenewDefault() {
+  const absl::MutexLock lock(&loading_);
+  return Annotate(LoadDefault("--replace"),
+                  absl::StrCat("apparmor: profile \"", isolation::kDefaultAppArmorProfile, "\""));
+}
+
+absl::Status AppArmorProfiles::LoadDefault(const char* how) {
   if (!Exists(paths_.parser)) {
     return absl::FailedPreconditionError(
-        absl::StrCat("it is not loaded, and there is no ", paths_.parser, " to load it"));
+        absl::StrCat("there is no ", paths_.parser, " to load it"));
   }
-  // Without arguments the parser adds what it reads from its standard input.
+  // Without a file the parser reads its standard input.
   const std::string abi = Exists(absl::StrCat(paths_.policy, "/", kAbi)) ? kAbi : "";
   const absl::StatusOr<network::ChildResult> result =
       network::RunChild({.program = paths_.parser,
+                         .arguments = {how},
                          .environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
                          .input = isolation::DefaultAppArmorPolicy(abi)});
   if (!result.ok()) return Annotate(result.status(), paths_.parser);

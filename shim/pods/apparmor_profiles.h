@@ -27,8 +27,13 @@ class AppArmorProfiles {
   // has no file. FAILED_PRECONDITION naming the profile.
   absl::Status Require(const std::string& name);
 
+  // Puts this version's default profile in the place of one that an earlier version loaded, also
+  // for the processes that it confines. FAILED_PRECONDITION naming it.
+  absl::Status RenewDefault();
+
  private:
-  absl::Status LoadDefault();
+  // `how` is an option of apparmor_parser(8).
+  absl::Status LoadDefault(const char* how);
 
   const Paths paths_;
   absl::Mutex loading_;

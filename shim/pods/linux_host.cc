@@ -194,9 +194,10 @@ absl::StatusOr<std::unique_ptr<LinuxHost>> LinuxHost::Open(const config::Config&
   context.seccomp = std::make_unique<isolation::SeccompCompiler>(config.isolation.seccomp_agent);
   context.apparmor = std::make_unique<AppArmorProfiles>();
   if (context.facts.apparmor) {
-    const absl::Status loaded = context.apparmor->Require(isolation::kDefaultAppArmorProfile);
-    // Containers that need it are refused, until it can be loaded.
-    LOG_IF(WARNING, !loaded.ok()) << Event("no default AppArmor profile").With("reason", loaded);
+    const absl::Status loaded = context.apparmor->RenewDefault();
+    // Containers that need it get an earlier version's, or are refused where there is none.
+    LOG_IF(WARNING, !loaded.ok())
+        << Event("this version's default AppArmor profile is not loaded").With("reason", loaded);
   }
   if (!context.facts.cgroup.v1.empty()) {
     context.supervisors_cgroup =

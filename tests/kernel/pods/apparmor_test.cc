@@ -1,13 +1,10 @@
 // AppArmor profiles, seen from within and by the kernel; needs a kernel that has it enabled.
 #include "runtime/isolation/apparmor.h"
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
@@ -36,15 +33,10 @@ constexpr char kOpen[] =
 
 // Adds the policy on standard input, or takes it away.
 void Parse(const std::string& policy, const std::string& option) {
-  const std::string program =
-      ::testing::TempDir() + "bulkhead-apparmor-" + std::to_string(getpid());
-  {
-    const UniqueFd script(open(program.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0700));
-    dprintf(script.get(), "#!/bin/sh\nexec apparmor_parser %s\n", option.c_str());
-  }
-  const auto result = network::RunChild(
-      {.program = program, .environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, .input = policy});
-  fs::remove(program);
+  const auto result = network::RunChild({.program = isolation::kAppArmorParser,
+                                         .arguments = {option},
+                                         .environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
+                                         .input = policy});
   ASSERT_TRUE(result.ok()) << result.status();
   ASSERT_EQ(result->code, 0) << result->error;
 }
@@ -234,6 +226,17 @@ TEST_F(AppArmor, TheDefaultProfileIsLoadedAgainWhenATakerAwayWasThere) {
   Parse(policy, "-R");
   EXPECT_EQ(ExecSync(before, kLabel), kDefault);
   EXPECT_EQ(isolation::ReadIsolation(StatusOf(before).pid, before)->lsm_label, "unconfined");
+}
+
+TEST_F(AppArmor, TheDefaultProfileOfAnEarlierVersionIsReplacedByARestart) {
+  const std::string script = absl::StrCat(kOpen, "open /proc/sys/vm/swappiness");
+  Parse("profile bulkhead-default flags=(attach_disconnected) { file, signal, capability, }", "-r");
+  const std::string id = StartConfined({});
+  EXPECT_EQ(ExecSync(id, script), "open\n");
+  Close();
+  Open();
+  EXPECT_EQ(ExecSync(id, script), "refused\n");
+  ExpectProfile(id, kDefault);
 }
 
 TEST_F(AppArmor, CommandsHaveItOverADaemonsRestartAndBothBuildsOfTheSupervisor) {

@@ -20,9 +20,10 @@ class AppArmorProfilesTest : public ::testing::Test {
 
   // A parser that keeps what it is given, and takes it for loaded.
   void InstallParser(const std::string& then = "") {
-    directory_.Write("parser",
-                     "#!/bin/sh\ncd " + directory_.path("") + "\ncat >policy; echo >>runs\n" + then,
-                     0755);
+    directory_.Write(
+        "parser",
+        "#!/bin/sh\ncd " + directory_.path("") + "\ncat >policy; echo \"$*\" >>runs\n" + then,
+        0755);
   }
   absl::Status Require(const std::string& name) { return profiles_.Require(name); }
   network::TemporaryDirectory directory_;
@@ -53,11 +54,19 @@ TEST_F(AppArmorProfilesTest, TheDefaultOneIsLoadedWhenItIsMissing) {
   EXPECT_TRUE(Require("bulkhead-default").ok());
   EXPECT_THAT(directory_.Read("policy"), StartsWith("profile bulkhead-default "));
   EXPECT_TRUE(Require("bulkhead-default").ok());
-  EXPECT_EQ(directory_.Read("runs"), "\n");
+  EXPECT_EQ(directory_.Read("runs"), "--add\n");
   // As a tool does that takes away what has no file.
   directory_.Write("profiles", "mine (enforce)\n");
   EXPECT_TRUE(Require("bulkhead-default").ok());
-  EXPECT_EQ(directory_.Read("runs"), "\n\n");
+  EXPECT_EQ(directory_.Read("runs"), "--add\n--add\n");
+}
+
+TEST_F(AppArmorProfilesTest, TheDefaultOneOfAnEarlierVersionIsReplaced) {
+  InstallParser();
+  directory_.Write("profiles", "bulkhead-default (enforce)\n");
+  EXPECT_TRUE(profiles_.RenewDefault().ok());
+  EXPECT_EQ(directory_.Read("runs"), "--replace\n");
+  EXPECT_THAT(directory_.Read("policy"), StartsWith("profile bulkhead-default "));
 }
 
 TEST_F(AppArmorProfilesTest, ThePolicyNamesTheAbiWhereTheHostHasIt) {
