@@ -239,7 +239,7 @@ class Comparer {
 }  // namespace
 
 ReportRequest RequestFor(const PlannedIsolation& planned) {
-  ReportRequest request{.paths = MountPaths(planned.plan)};
+  ReportRequest request{.paths = MountPaths(planned.plan), .sources = VolumePaths(planned.plan)};
   for (const CgroupWrite& limit : planned.limits) request.files.push_back(limit.file);
   return request;
 }

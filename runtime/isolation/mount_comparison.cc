@@ -44,6 +44,7 @@ Expected ExpectedOf(const plan::Mount& mount) {
   Expected expected{.options = OptionsOf(mount.attributes()), .propagation = mount.propagation()};
   if (mount.has_filesystem()) expected.type = mount.filesystem().type();
   if (mount.has_image()) expected.type = "overlay";
+  if (mount.bind().id_mapped()) expected.options.emplace_back("idmapped");
   return expected;
 }
 
@@ -154,7 +155,20 @@ class MountComparer {
 
   void AddPlanned(const plan::Mount& mount) {
     const MountReport* found = Add(mount.destination(), ExpectedOf(mount));
-    if (mount.has_bind() && found != nullptr) volumes_.push_back(found->destination);
+    if (!mount.has_bind() || found == nullptr) return;
+    volumes_.push_back(found->destination);
+    if (IsOfAnotherSource(mount)) {
+      result_.back().actual += " of another source";
+      result_.back().verdict = Verdict::kDiffers;
+    }
+  }
+
+  bool IsOfAnotherSource(const plan::Mount& mount) const {
+    const auto place = actual_.places.find(CleanPath(mount.destination()));
+    if (place == actual_.places.end()) return false;
+    const Place& actual = place->second;
+    if (mount.bind().inode() == 0 || actual.inode == 0) return false;
+    return actual.device != mount.bind().device() || actual.inode != mount.bind().inode();
   }
 
   void AddCgroup(const plan::LateMountsPlan& late) {
@@ -225,6 +239,18 @@ std::vector<std::string> MountPaths(const plan::ContainerPlan& plan) {
   paths.insert(paths.end(), late.masked_paths().begin(), late.masked_paths().end());
   paths.insert(paths.end(), late.read_only_paths().begin(), late.read_only_paths().end());
   for (std::string& path : paths) path = CleanPath(path);
+  return paths;
+}
+
+std::set<std::string> VolumePaths(const plan::ContainerPlan& plan) {
+  std::set<std::string> paths;
+  const auto add = [&](const auto& mounts) {
+    for (const plan::Mount& mount : mounts) {
+      if (mount.bind().inode() != 0) paths.insert(CleanPath(mount.destination()));
+    }
+  };
+  add(plan.root().mounts());
+  add(plan.launch().late_mounts().mounts());
   return paths;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -93,7 +94,9 @@ std::map<std::string, Place> FindPlaces(int root, const std::vector<std::string>
       continue;
     }
     places[path] = {.mount_id = status.stx_mnt_id,
-                    .is_mount = (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0};
+                    .is_mount = (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0,
+                    .device = makedev(status.stx_dev_major, status.stx_dev_minor),
+                    .inode = status.stx_ino};
   }
   return places;
 }

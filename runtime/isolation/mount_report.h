@@ -28,6 +28,9 @@ struct MountReport {
 struct Place {
   uint64_t mount_id = 0;
   bool is_mount = false;  // The path is where that mount was made.
+  // stat(2); 0: not looked up.
+  uint64_t device = 0;
+  uint64_t inode = 0;
 
   bool operator==(const Place&) const = default;
 };

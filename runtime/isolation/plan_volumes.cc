@@ -95,6 +95,8 @@ absl::StatusOr<plan::Mount> PlanVolume(const spec::Mount& mount, const VolumeFac
   }
   planned.mutable_bind()->set_directory(facts.directory);
   planned.mutable_bind()->set_id_mapped(*id_mapped);
+  planned.mutable_bind()->set_device(facts.device);
+  planned.mutable_bind()->set_inode(facts.inode);
   return planned;
 }
 

@@ -84,18 +84,23 @@ bool HasEnded(const std::string& status) {
   return absl::StrContains(status, "\nState:\tZ") || absl::StrContains(status, "\nState:\tX");
 }
 
+// Of a mount that the list told of, what it is of.
+void AddPlaces(std::map<std::string, Place> found, IsolationReport& report) {
+  for (auto& [path, place] : found) {
+    const auto [known, added] = report.places.try_emplace(path, place);
+    if (!added && known->second.mount_id == place.mount_id) known->second = place;
+  }
+}
+
 void ReadRequested(int process, const ReportRequest& request, IsolationReport& report) {
   std::vector<std::string> paths;
   for (const std::string& path : request.paths) {
     const MountReport* mount = FindMount(report.mounts, path);
-    if (mount == nullptr) {
-      paths.push_back(path);
-    } else {
-      report.places[path] = {.mount_id = mount->id, .is_mount = true};
-    }
+    if (mount != nullptr) report.places[path] = {.mount_id = mount->id, .is_mount = true};
+    if (mount == nullptr || request.sources.contains(path)) paths.push_back(path);
   }
   const UniqueFd root(openat(process, "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (root.valid()) report.places.merge(FindPlaces(root.get(), paths));
+  if (root.valid()) AddPlaces(FindPlaces(root.get(), paths), report);
   for (const std::string& file : request.files) {
     absl::StatusOr<std::string> text = ReadFile(AT_FDCWD, file.c_str());
     if (text.ok()) report.files[file] = std::string(absl::StripSuffix(*text, "\n"));

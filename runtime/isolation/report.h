@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,7 +62,8 @@ struct IsolationReport {
 // What to read besides.
 struct ReportRequest {
   std::vector<std::string> paths;  // In the container; one that is a mount's destination is not
-                                   // looked up, as the list of mounts tells of it.
+                                   // looked up, as the list of mounts tells of it,
+  std::set<std::string> sources;   // unless it is one of these, of which more is asked.
   std::vector<std::string> files;  // On the host, such as those of cgroups.
 };
 

@@ -62,7 +62,7 @@ absl::StatusOr<VolumeFacts> FactsOf(const spec::Mount& mount, int source) {
   if (absl::Status status = CheckPropagation(mount, source); !status.ok()) return status;
   struct stat st;
   if (fstat(source, &st) != 0) return ErrnoStatus(errno, mount.host_path);
-  return VolumeFacts{.directory = S_ISDIR(st.st_mode)};
+  return VolumeFacts{.directory = S_ISDIR(st.st_mode), .device = st.st_dev, .inode = st.st_ino};
 }
 
 absl::Status Relabel(int source, const VolumeLabel& label) {

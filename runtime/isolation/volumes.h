@@ -2,6 +2,7 @@
 #ifndef BULKHEAD_RUNTIME_ISOLATION_VOLUMES_H_
 #define BULKHEAD_RUNTIME_ISOLATION_VOLUMES_H_
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -15,6 +16,9 @@ namespace bulkhead::isolation {
 // What planning needs to know of a volume.
 struct VolumeFacts {
   bool directory = true;
+  // stat(2); 0: not known.
+  uint64_t device = 0;
+  uint64_t inode = 0;
   // Of an image volume: its image's layer directories, topmost first.
   std::vector<std::string> layers;
 

@@ -257,6 +257,26 @@ TEST_F(CompareTest, TellsAVolumeThatSpreadsItsMounts) {
   EXPECT_EQ(Others(), (Verdicts{{"mount /data", Verdict::kDiffers}}));
 }
 
+TEST_F(CompareTest, TellsAVolumeOfAnotherSource) {
+  plan::BindSource& bind = *planned_.plan.mutable_root()->mutable_mounts(1)->mutable_bind();
+  bind.set_device(8);
+  bind.set_inode(30);
+  EXPECT_EQ(Others(), Verdicts()) << "it was not looked up";
+  actual_.places["/data"].device = 8;
+  actual_.places["/data"].inode = 30;
+  EXPECT_EQ(Others(), Verdicts());
+  actual_.places["/data"].inode = 31;
+  EXPECT_EQ(Others(), (Verdicts{{"mount /data", Verdict::kDiffers}}));
+  EXPECT_THAT(RequestFor(planned_).sources, testing::ElementsAre("/data"));
+}
+
+TEST_F(CompareTest, TellsAVolumeThatIsNotMappedAsPlanned) {
+  planned_.plan.mutable_root()->mutable_mounts(1)->mutable_bind()->set_id_mapped(true);
+  EXPECT_EQ(Others(), (Verdicts{{"mount /data", Verdict::kDiffers}}));
+  MountAt("/data").options += ",idmapped";
+  EXPECT_EQ(Others(), Verdicts());
+}
+
 TEST_F(CompareTest, TellsAMaskThatIsGoneFromAPathThatNeverWas) {
   actual_.places["/proc/kcore"].is_mount = false;
   std::erase_if(actual_.mounts,
