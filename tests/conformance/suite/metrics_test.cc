@@ -40,7 +40,7 @@ TEST_F(Metrics, CountContainersWhoseIsolationIsNotAsPlanned) {
 
   // Whoever is root on the host may open a mask.
   const std::string pid = std::to_string(HostPid({"sleep", mark}));
-  RunCommand({"nsenter", "-t", pid, "-m", "umount", "/proc/kcore"});
+  RunCommand({"nsenter", "-t", pid, "-m", "sh", "-c", "umount /proc/kcore"});
   Await([&] { return Has("differs", 1); }, "one that is not");
   EXPECT_TRUE(Has("as_planned", 1));
   Must(cri().StopContainer(id, std::chrono::seconds(0)));

@@ -125,6 +125,12 @@ TEST_F(IsolationReport, MarksAMaskThatWasTakenAwayAndAMountThatWasAdded) {
   EXPECT_EQ(differences.size(), 3u);
 }
 
+TEST_F(IsolationReport, MarksAVolumeThatIsOfAnotherSource) {
+  const std::string id = Start(Run(PodOf("web")), Confined());
+  InMounts(id, "mount --bind /bin /volume");
+  EXPECT_THAT(Differences(id)["mount /volume"], ::testing::HasSubstr("of another source"));
+}
+
 TEST_F(IsolationReport, MarksALimitThatWasRaised) {
   const std::string id = Start(Run(PodOf("web")), Confined());
   std::string raised;
