@@ -78,9 +78,18 @@ class Comparer {
       Verdict verdict = Equal(own != one.shared_with_host);
       // A process can leave the host's namespace by itself.
       if (!own && !one.shared_with_host) verdict = Verdict::kByItself;
-      Add(absl::StrCat("namespace ", one.type), own ? "own" : "host",
-          one.shared_with_host ? "host" : "own", verdict);
+      std::string actual = one.shared_with_host ? "host" : "own";
+      if (own && verdict == Verdict::kAsPlanned && IsAnothers(one)) {
+        actual = "another";
+        verdict = Allows(CAP_SYS_ADMIN) ? Verdict::kByItself : Verdict::kDiffers;
+      }
+      Add(absl::StrCat("namespace ", one.type), own ? "own" : "host", actual, verdict);
     }
+  }
+
+  bool IsAnothers(const NamespaceReport& one) const {
+    return one.type == "net" && planned_.network_namespace != 0 &&
+           one.inode != planned_.network_namespace;
   }
 
   void AddIdMaps() {

@@ -33,6 +33,8 @@ struct PlannedIsolation {
   // Its cgroup, in how many hierarchies.
   std::string cgroup;
   size_t hierarchies = 0;
+  // The inode of the pod's network namespace; 0: not known, or the host's.
+  uint64_t network_namespace = 0;
   // CgroupManager::PlanLimits, as updated since.
   std::vector<CgroupWrite> limits;
 };

@@ -1,5 +1,7 @@
 #include "shim/pods/isolation_status.h"
 
+#include <sys/stat.h>
+
 #include <utility>
 
 #include "runtime/isolation/report.h"
@@ -7,6 +9,15 @@
 #include "shim/pods/plan_file.h"
 
 namespace bulkhead::pods {
+namespace {
+
+// 0 when there is nothing at the path.
+uint64_t InodeOf(const std::string& path) {
+  struct stat status = {};
+  return stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
+}  // namespace
 
 absl::StatusOr<std::vector<isolation::Comparison>> CompareWithPlan(
     const isolation::CgroupManager& cgroups, const PodRecord& pod, const ContainerRecord& container,
@@ -21,6 +32,7 @@ absl::StatusOr<std::vector<isolation::Comparison>> CompareWithPlan(
       .pod = pod.spec.security.namespaces,
       .cgroup = container.cgroup,
       .hierarchies = join.v1_tasks.size() + (join.v2_directory.empty() ? 0 : 1),
+      .network_namespace = InodeOf(pod.network_namespace),
       .limits = *std::move(limits)};
   const auto actual = isolation::ReadIsolation(pid, container.id, isolation::RequestFor(planned));
   if (!actual.ok()) return actual.status();

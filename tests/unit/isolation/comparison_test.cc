@@ -257,6 +257,16 @@ TEST_F(CompareTest, TellsAVolumeThatSpreadsItsMounts) {
   EXPECT_EQ(Others(), (Verdicts{{"mount /data", Verdict::kDiffers}}));
 }
 
+TEST_F(CompareTest, TellsTheNetworkOfAnotherPodUnlessTheContainerMayMakeOne) {
+  planned_.network_namespace = 1;
+  EXPECT_EQ(Others(), Verdicts());
+  planned_.network_namespace = 2;
+  EXPECT_EQ(Others(), (Verdicts{{"namespace net", Verdict::kDiffers}}));
+  planned_.plan.mutable_launch()->mutable_credentials()->set_bounding(kChown | kKill |
+                                                                      uint64_t{1} << CAP_SYS_ADMIN);
+  EXPECT_EQ(Others()["namespace net"], Verdict::kByItself);
+}
+
 TEST_F(CompareTest, TellsAVolumeOfAnotherSource) {
   plan::BindSource& bind = *planned_.plan.mutable_root()->mutable_mounts(1)->mutable_bind();
   bind.set_device(8);
