@@ -3,6 +3,7 @@
 #define BULKHEAD_RUNTIME_ISOLATION_CGROUP_H_
 
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -77,6 +78,12 @@ class CgroupManager {
 
   // Allows these devices and no others. Not for privileged containers, who keep their parent's.
   virtual absl::Status SetDevices(std::string_view path, const std::vector<DeviceRule>& rules) = 0;
+
+  // What the kernel tells of the devices that are allowed: the rules (v1), or that there is a
+  // filter (v2, whose programs tell no more).
+  virtual absl::StatusOr<std::set<std::string>> ReadDevices(std::string_view path) const = 0;
+  // The same after SetDevices.
+  virtual std::set<std::string> PlanDevices(const std::vector<DeviceRule>& rules) const = 0;
 
   // What a child needs to join.
   virtual CgroupJoinPaths JoinPaths(std::string_view path) const = 0;

@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
+#include <tuple>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "runtime/isolation/cgroup_resources.h"
 #include "runtime/isolation/cgroup_tree_v2.h"
 #include "runtime/isolation/freezer.h"
@@ -150,6 +154,31 @@ absl::Status CgroupV1::SetDevices(std::string_view path, const std::vector<Devic
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::set<std::string>> CgroupV1::ReadDevices(std::string_view path) const {
+  if (absl::Status status = CheckCgroupPath(path); !status.ok()) return status;
+  absl::StatusOr<std::string> list = ReadCgroupFile(Directory("devices", path), "devices.list");
+  if (!list.ok()) return list.status();
+  return absl::StrSplit(*list, '\n', absl::SkipEmpty());
+}
+
+// The kernel makes one rule of those for the same device, with the accesses in this order.
+std::set<std::string> CgroupV1::PlanDevices(const std::vector<DeviceRule>& rules) const {
+  std::map<std::tuple<char, int64_t, int64_t>, std::string> accesses;
+  for (const DeviceRule& rule : rules) {
+    accesses[{rule.type, rule.major, rule.minor}] += rule.access;
+  }
+  std::set<std::string> lines;
+  for (const auto& [device, asked] : accesses) {
+    std::string access;
+    for (const char one : {'r', 'w', 'm'}) {
+      if (absl::StrContains(asked, one)) access.push_back(one);
+    }
+    const auto& [type, major, minor] = device;
+    lines.insert(ToText({.type = type, .major = major, .minor = minor, .access = access}));
+  }
+  return lines;
 }
 
 CgroupJoinPaths CgroupV1::JoinPaths(std::string_view path) const {

@@ -120,6 +120,17 @@ absl::Status CgroupV2::SetDevices(std::string_view path, const std::vector<Devic
   return Annotate(AttachDeviceFilter(Directory(path), rules), "devices");
 }
 
+absl::StatusOr<std::set<std::string>> CgroupV2::ReadDevices(std::string_view path) const {
+  if (absl::Status status = CheckCgroupPath(path); !status.ok()) return status;
+  absl::StatusOr<bool> filtered = HasDeviceFilter(Directory(path));
+  if (!filtered.ok()) return Annotate(filtered.status(), "devices");
+  return *filtered ? PlanDevices({}) : std::set<std::string>();
+}
+
+std::set<std::string> CgroupV2::PlanDevices(const std::vector<DeviceRule>&) const {
+  return {"filter"};
+}
+
 CgroupJoinPaths CgroupV2::JoinPaths(std::string_view path) const {
   return {.v2_directory = Directory(path)};
 }

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -49,6 +50,7 @@ class Comparer {
     AddIdMaps();
     AddCgroup();
     AddLimits();
+    AddDevices();
     AddMounts();
     AddRlimitAndOomScore();
     AddUser();
@@ -120,6 +122,16 @@ class Comparer {
       Add(absl::StrCat("limit ", limit.file.substr(limit.file.rfind('/') + 1)), limit.value, actual,
           verdict);
     }
+  }
+
+  void AddDevices() {
+    const std::set<std::string> planned(planned_.plan.devices().begin(),
+                                        planned_.plan.devices().end());
+    if (planned.empty()) return;
+    const bool within = std::ranges::includes(planned, actual_.devices);
+    Verdict verdict = Equal(within && !actual_.devices.empty());
+    if (verdict == Verdict::kAsPlanned && actual_.devices != planned) verdict = Verdict::kByItself;
+    Add("devices", absl::StrJoin(planned, ", "), absl::StrJoin(actual_.devices, ", "), verdict);
   }
 
   void AddMounts() {

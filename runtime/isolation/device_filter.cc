@@ -168,6 +168,14 @@ absl::StatusOr<std::vector<bpf_insn>> CompileDeviceFilter(const std::vector<Devi
   return program;
 }
 
+absl::StatusOr<bool> HasDeviceFilter(const std::string& directory) {
+  const UniqueFd cgroup(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!cgroup.valid()) return ErrnoStatus(errno, absl::StrCat("open ", directory));
+  absl::StatusOr<std::vector<uint32_t>> programs = AttachedPrograms(cgroup.get());
+  if (!programs.ok()) return programs.status();
+  return !programs->empty();
+}
+
 absl::Status AttachDeviceFilter(const std::string& directory,
                                 const std::vector<DeviceRule>& rules) {
   absl::StatusOr<Program> program = CompileDeviceFilter(rules);

@@ -21,6 +21,9 @@ absl::StatusOr<std::vector<bpf_insn>> CompileDeviceFilter(const std::vector<Devi
 // none. Needs CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN.
 absl::Status AttachDeviceFilter(const std::string& directory, const std::vector<DeviceRule>& rules);
 
+// Whether a program is attached to it.
+absl::StatusOr<bool> HasDeviceFilter(const std::string& directory);
+
 }  // namespace bulkhead::isolation
 
 #endif  // BULKHEAD_RUNTIME_ISOLATION_DEVICE_FILTER_H_

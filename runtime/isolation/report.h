@@ -53,6 +53,8 @@ struct IsolationReport {
   std::vector<std::string> cgroups;
   int oom_score_adj = 0;
   uint64_t open_files_hard = 0;  // RLIMIT_NOFILE; UINT64_MAX: none.
+  // CgroupManager::ReadDevices of its cgroup; not read by ReadIsolation.
+  std::set<std::string> devices;
   std::vector<MountReport> mounts;
   // Of the asked paths those that are there, and of the asked files their contents.
   std::map<std::string, Place> places;

@@ -84,6 +84,14 @@ absl::Status SystemdCgroups::SetDevices(std::string_view path,
   return files_->SetDevices(path, rules);
 }
 
+absl::StatusOr<std::set<std::string>> SystemdCgroups::ReadDevices(std::string_view path) const {
+  return files_->ReadDevices(path);
+}
+
+std::set<std::string> SystemdCgroups::PlanDevices(const std::vector<DeviceRule>& rules) const {
+  return files_->PlanDevices(rules);
+}
+
 absl::StatusOr<std::vector<CgroupWrite>> SystemdCgroups::PlanLimits(
     std::string_view path, const spec::Resources& resources) const {
   return files_->PlanLimits(path, resources);

@@ -37,6 +37,8 @@ class SystemdCgroups : public CgroupManager {
   absl::StatusOr<std::vector<CgroupWrite>> PlanLimits(
       std::string_view path, const spec::Resources& resources) const override;
   absl::Status SetDevices(std::string_view path, const std::vector<DeviceRule>& rules) override;
+  absl::StatusOr<std::set<std::string>> ReadDevices(std::string_view path) const override;
+  std::set<std::string> PlanDevices(const std::vector<DeviceRule>& rules) const override;
   CgroupJoinPaths JoinPaths(std::string_view path) const override;
   std::string LeafDirectory(std::string_view leaf) const override;
   std::string ExecLeafEvents(std::string_view leaf) const override;

@@ -29,9 +29,9 @@ struct DryPlan {
 
 // Plans by the same functions as the life cycle, on this host and with this configuration, and
 // makes nothing. Where a running pod has an id of its own the paths have "POD" and "CONTAINER"; the
-// ids of a user namespace that its handler gives it are the first ones configured, its SELinux level
-// is s0:c0,c1 unless it asks for one. Errors as those
-// of RunPodSandbox and CreateContainer; UNIMPLEMENTED for a PID namespace of another container.
+// ids of a user namespace that its handler gives it are the first ones configured, its SELinux
+// level is s0:c0,c1 unless it asks for one. Errors as those of RunPodSandbox and CreateContainer;
+// UNIMPLEMENTED for a PID namespace of another container.
 absl::StatusOr<DryPlan> PlanWithoutMaking(const config::Config& config, image::ImageService& images,
                                           const spec::PodSpec& pod,
                                           const spec::ContainerSpec& container);

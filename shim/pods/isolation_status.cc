@@ -34,8 +34,13 @@ absl::StatusOr<std::vector<isolation::Comparison>> CompareWithPlan(
       .hierarchies = join.v1_tasks.size() + (join.v2_directory.empty() ? 0 : 1),
       .network_namespace = InodeOf(pod.network_namespace),
       .limits = *std::move(limits)};
-  const auto actual = isolation::ReadIsolation(pid, container.id, isolation::RequestFor(planned));
+  auto actual = isolation::ReadIsolation(pid, container.id, isolation::RequestFor(planned));
   if (!actual.ok()) return actual.status();
+  if (planned.plan.devices_size() > 0) {
+    absl::StatusOr<std::set<std::string>> devices = cgroups.ReadDevices(container.cgroup);
+    if (!devices.ok()) return devices.status();
+    actual->devices = *std::move(devices);
+  }
   return isolation::Compare(planned, *actual);
 }
 

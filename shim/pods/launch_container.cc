@@ -83,6 +83,10 @@ absl::StatusOr<SupervisorConnection::MadeRoot> SupervisorConnection::PrepareRoot
   if (!volumes.ok()) return volumes.status();
   auto devices = isolation::FindDevices(launch.container.spec);
   if (!devices.ok()) return devices.status();
+  std::set<std::string> allowed;
+  if (!launch.container.spec.security.privileged) {
+    allowed = context_.cgroups->PlanDevices(isolation::PlanDeviceRules(*devices));
+  }
   absl::StatusOr<isolation::PlannedRoot> planned =
       isolation::PlanRoot({.container_id = launch.container.id,
                            .spec = launch.container.spec,
@@ -105,7 +109,9 @@ absl::StatusOr<SupervisorConnection::MadeRoot> SupervisorConnection::PrepareRoot
   if (response->fds.size() != 1) {
     return absl::InternalError("the supervisor sent no root for the container");
   }
-  return MadeRoot{.plan = std::move(planned->plan), .directory = std::move(response->fds[0])};
+  return MadeRoot{.plan = std::move(planned->plan),
+                  .devices = std::move(allowed),
+                  .directory = std::move(response->fds[0])};
 }
 
 absl::StatusOr<LaunchedContainer> SupervisorConnection::CreateContainer(
@@ -147,7 +153,7 @@ absl::StatusOr<LaunchedContainer> SupervisorConnection::CreateContainer(
   LogUnknownCalls(container, planned->unknown_calls);
   absl::Status kept = WriteSeccompFile(launch.seccomp_file, planned->plan.seccomp());
   if (!kept.ok()) return Annotate(kept, "keep the system-call filter");
-  kept = WritePlanFile(launch.plan_file, root->plan, planned->plan);
+  kept = WritePlanFile(launch.plan_file, root->plan, planned->plan, root->devices);
   if (!kept.ok()) return Annotate(kept, "keep the plan");
   auto fds = isolation::OpenDescriptors(planned->descriptors, std::move(late->opened), {});
   if (!fds.ok()) return fds.status();

@@ -12,11 +12,12 @@ constexpr size_t kSizeLimit = size_t{4} << 20;
 }  // namespace
 
 absl::Status WritePlanFile(const std::string& path, const plan::RootPlan& root,
-                           const plan::LaunchPlan& launch) {
+                           const plan::LaunchPlan& launch, const std::set<std::string>& devices) {
   plan::ContainerPlan plan;
   *plan.mutable_root() = root;
   *plan.mutable_launch() = launch;
   plan.set_seccomp_filter(!launch.seccomp().program().empty());
+  plan.mutable_devices()->Add(devices.begin(), devices.end());
   plan.mutable_launch()->clear_seccomp();
   plan.mutable_launch()->mutable_process()->clear_env();
   plan.mutable_launch()->mutable_process()->clear_args();

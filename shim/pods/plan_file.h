@@ -1,6 +1,7 @@
 #ifndef BULKHEAD_SHIM_PODS_PLAN_FILE_H_
 #define BULKHEAD_SHIM_PODS_PLAN_FILE_H_
 
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -13,7 +14,7 @@ namespace bulkhead::pods {
 // with it later. Its environment and arguments are left
 // out: a pod may have secrets in both.
 absl::Status WritePlanFile(const std::string& path, const plan::RootPlan& root,
-                           const plan::LaunchPlan& launch);
+                           const plan::LaunchPlan& launch, const std::set<std::string>& devices);
 
 // NOT_FOUND for a container of a version that kept none. DATA_LOSS for one that does not parse.
 absl::StatusOr<plan::ContainerPlan> ReadPlanFile(const std::string& path);

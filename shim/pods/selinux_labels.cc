@@ -33,8 +33,8 @@ absl::StatusOr<isolation::PodSelinux> LabelPod(const spec::SecurityContext& pod,
                                                const std::string& level,
                                                const CanonicalContext& canonical) {
   isolation::PodSelinux given = isolation::PlanPodSelinux(pod, facts, level);
-  isolation::SelinuxLabels labels{
-      .process = isolation::PlanSelinux({}, pod, facts, given).process, .mount = given.mount};
+  isolation::SelinuxLabels labels{.process = isolation::PlanSelinux({}, pod, facts, given).process,
+                                  .mount = given.mount};
   if (absl::Status status = Settle(labels, canonical); !status.ok()) return status;
   given.mount = labels.mount;
   given.level = isolation::SelinuxLevelOf(labels.mount);

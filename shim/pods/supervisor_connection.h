@@ -2,6 +2,7 @@
 #define BULKHEAD_SHIM_PODS_SUPERVISOR_CONNECTION_H_
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,7 @@ class SupervisorConnection : public PodSupervisor {
  private:
   struct MadeRoot {
     plan::RootPlan plan;
+    std::set<std::string> devices;  // CgroupManager::PlanDevices; none for a privileged container.
     UniqueFd directory;
   };
   absl::StatusOr<MadeRoot> PrepareRoot(const ContainerLaunch& launch);

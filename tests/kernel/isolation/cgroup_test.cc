@@ -271,5 +271,16 @@ TEST_F(CgroupTest, OnlyAllowedDevicesCanBeOpened) {
   EXPECT_EQ(WEXITSTATUS(wait_status), 0);
 }
 
+TEST_F(CgroupTest, AllowedDevicesAreReadAsPlanned) {
+  ASSERT_TRUE(manager_->Create(path_).ok());
+  const std::vector<DeviceRule> rules = {
+      {'c', 1, 3, "r"}, {'b', -1, -1, "m"}, {'c', 1, 3, "mw"}, {'c', 136, -1, "rwm"}};
+  const absl::Status status = manager_->SetDevices(path_, rules);
+  ASSERT_TRUE(status.ok()) << status;
+  const absl::StatusOr<std::set<std::string>> read = manager_->ReadDevices(path_);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, manager_->PlanDevices(rules));
+}
+
 }  // namespace
 }  // namespace bulkhead::isolation

@@ -267,6 +267,16 @@ TEST_F(CompareTest, TellsTheNetworkOfAnotherPodUnlessTheContainerMayMakeOne) {
   EXPECT_EQ(Others()["namespace net"], Verdict::kByItself);
 }
 
+TEST_F(CompareTest, TellsADeviceThatIsAllowedWithoutHavingBeenPlanned) {
+  planned_.plan.add_devices("c 1:3 rwm");
+  planned_.plan.add_devices("c 1:5 rwm");
+  EXPECT_EQ(Others(), (Verdicts{{"devices", Verdict::kDiffers}})) << "none is a list that is gone";
+  actual_.devices = {"c 1:3 rwm", "c 1:5 rwm"};
+  EXPECT_EQ(Others(), Verdicts());
+  actual_.devices.insert("b 8:0 rwm");
+  EXPECT_EQ(Others(), (Verdicts{{"devices", Verdict::kDiffers}}));
+}
+
 TEST_F(CompareTest, TellsAVolumeOfAnotherSource) {
   plan::BindSource& bind = *planned_.plan.mutable_root()->mutable_mounts(1)->mutable_bind();
   bind.set_device(8);

@@ -49,6 +49,10 @@ class FakeFiles : public CgroupManager {
   absl::Status SetDevices(std::string_view, const std::vector<DeviceRule>&) override {
     return absl::OkStatus();
   }
+  absl::StatusOr<std::set<std::string>> ReadDevices(std::string_view) const override {
+    return std::set<std::string>();
+  }
+  std::set<std::string> PlanDevices(const std::vector<DeviceRule>&) const override { return {}; }
   CgroupJoinPaths JoinPaths(std::string_view) const override { return {}; }
   std::string LeafDirectory(std::string_view) const override { return ""; }
   std::string ExecLeafEvents(std::string_view) const override { return ""; }
