@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -84,6 +85,13 @@ bool HasEnded(const std::string& status) {
   return absl::StrContains(status, "\nState:\tZ") || absl::StrContains(status, "\nState:\tX");
 }
 
+// Others may ask a server, or a program, for what their root is (d_weak_revalidate).
+bool AnswersAtOnce(absl::string_view type) {
+  constexpr absl::string_view kLocal[] = {"btrfs",   "ext2",  "ext3",  "ext4", "f2fs",
+                                          "overlay", "ramfs", "tmpfs", "xfs",  "zfs"};
+  return std::ranges::find(kLocal, type) != std::end(kLocal);
+}
+
 // Of a mount that the list told of, what it is of.
 void AddPlaces(std::map<std::string, Place> found, IsolationReport& report) {
   for (auto& [path, place] : found) {
@@ -97,7 +105,8 @@ void ReadRequested(int process, const ReportRequest& request, IsolationReport& r
   for (const std::string& path : request.paths) {
     const MountReport* mount = FindMount(report.mounts, path);
     if (mount != nullptr) report.places[path] = {.mount_id = mount->id, .is_mount = true};
-    if (mount == nullptr || request.sources.contains(path)) paths.push_back(path);
+    const bool asked = mount != nullptr && request.sources.contains(path);
+    if (mount == nullptr || (asked && AnswersAtOnce(mount->type))) paths.push_back(path);
   }
   const UniqueFd root(openat(process, "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (root.valid()) AddPlaces(FindPlaces(root.get(), paths), report);

@@ -65,7 +65,8 @@ struct IsolationReport {
 struct ReportRequest {
   std::vector<std::string> paths;  // In the container; one that is a mount's destination is not
                                    // looked up, as the list of mounts tells of it,
-  std::set<std::string> sources;   // unless it is one of these, of which more is asked.
+  std::set<std::string> sources;   // unless it is one of these, on a local file system, of which
+                                   // more is asked.
   std::vector<std::string> files;  // On the host, such as those of cgroups.
 };
 
