@@ -46,14 +46,8 @@ absl::StatusOr<UniqueFd> Take(std::vector<UniqueFd>& from, size_t number, const 
       absl::StrCat("the plan needs ", what, " ", number, ", ", from.size(), " are there"));
 }
 
-// What the caller brings.
-struct Brought {
-  std::vector<UniqueFd> trees;
-  std::vector<UniqueFd> peers;
-  std::vector<UniqueFd> given;
-};
-
-absl::StatusOr<UniqueFd> Open(const DescriptorRequest& request, Brought& brought) {
+absl::StatusOr<UniqueFd> Open(const DescriptorRequest& request, std::vector<UniqueFd>& volumes,
+                              std::vector<UniqueFd>& given) {
   switch (request.kind) {
     case Kind::kTree:
       return CloneTree(AT_FDCWD, request.path, TreeDepth::kOneMount);
@@ -70,11 +64,9 @@ absl::StatusOr<UniqueFd> Open(const DescriptorRequest& request, Brought& brought
     case Kind::kSeccompAgent:
       return ConnectAgent(request.path);
     case Kind::kVolume:
-      return Take(brought.trees, request.number, "volume");
-    case Kind::kVolumePeer:
-      return Take(brought.peers, request.number, "the peer of volume");
+      return Take(volumes, request.number, "volume");
     case Kind::kGiven:
-      return Take(brought.given, request.number, "descriptor");
+      return Take(given, request.number, "descriptor");
   }
   return absl::InternalError("a descriptor of unknown kind");
 }
@@ -106,12 +98,6 @@ plan::Fd DescriptorList::AddVolume(size_t number) {
   return fd;
 }
 
-plan::Fd DescriptorList::AddVolumePeer(size_t number) {
-  plan::Fd fd = Add(Kind::kVolumePeer, "");
-  requests_.back().number = number;
-  return fd;
-}
-
 plan::Fd DescriptorList::AddGiven(size_t number) {
   plan::Fd fd = Add(Kind::kGiven, "");
   requests_.back().number = number;
@@ -121,14 +107,11 @@ plan::Fd DescriptorList::AddGiven(size_t number) {
 absl::StatusOr<std::vector<UniqueFd>> OpenDescriptors(const DescriptorList& list,
                                                       std::vector<OpenedVolume> volumes,
                                                       std::vector<UniqueFd> given) {
-  Brought brought{.trees = {}, .peers = {}, .given = std::move(given)};
-  for (OpenedVolume& volume : volumes) {
-    brought.trees.push_back(std::move(volume.tree));
-    brought.peers.push_back(std::move(volume.peer));
-  }
+  std::vector<UniqueFd> trees;
+  for (OpenedVolume& volume : volumes) trees.push_back(std::move(volume.tree));
   std::vector<UniqueFd> fds;
   for (const DescriptorRequest& request : list.requests()) {
-    absl::StatusOr<UniqueFd> fd = Open(request, brought);
+    absl::StatusOr<UniqueFd> fd = Open(request, trees, given);
     if (!fd.ok()) return fd.status();
     fds.push_back(*std::move(fd));
   }

@@ -19,7 +19,6 @@ struct DescriptorRequest {
     kTree,           // A detached copy of the mount at `path` (open_tree(2)), not recursive.
     kRecursiveTree,  // The same with all mounts below.
     kVolume,         // The opened volume number `number`.
-    kVolumePeer,     // That volume's peer.
     kReadOnly,      // `path` opened for reading: a namespace, a cgroup's directory, an events file.
     kReadWrite,     // `path`, an existing regular file, opened for reading and writing.
     kWriteOnly,     // `path` opened for writing: a cgroup's tasks file.
@@ -40,7 +39,6 @@ class DescriptorList {
   // Appends a request and gives its index in the form that plans use.
   plan::Fd Add(DescriptorRequest::Kind kind, std::string path);
   plan::Fd AddVolume(size_t number);
-  plan::Fd AddVolumePeer(size_t number);
   plan::Fd AddGiven(size_t number);
 
   const std::vector<DescriptorRequest>& requests() const { return requests_; }

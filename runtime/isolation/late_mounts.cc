@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/isolation/cgroup_join.h"
 #include "runtime/isolation/mounts_inside.h"
 #include "runtime/kernel/file.h"
 #include "runtime/kernel/path.h"
@@ -89,6 +90,12 @@ absl::StatusOr<LateMountSlice> LateMountsOutside(const plan::LateMountsPlan& pla
     }
     slice.mounts.push_back({*std::move(source), mount.destination().c_str()});
   }
+  for (const plan::PeerGroup& group : plan.peer_groups()) {
+    absl::StatusOr<int> peer = PlannedFd(group.has_peer(), group.peer(), fds);
+    if (peer.ok() && *peer < 0) peer = absl::InvalidArgumentError("no peer");
+    if (!peer.ok()) return Annotate(peer.status(), absl::StrCat("mount ", group.destination()));
+    slice.peers.push_back({*peer, group.destination().c_str()});
+  }
   for (const std::string& path : plan.masked_paths()) slice.masked_paths.push_back(path.c_str());
   for (const std::string& path : plan.read_only_paths()) {
     slice.read_only_paths.push_back(path.c_str());
@@ -143,6 +150,17 @@ Outcome MountLateInside(const LateMountSlice& slice) {
     const int place = OpenInRoot(AT_FDCWD, late.destination, O_PATH);
     if (place < 0) return {.error = -place, .subject = late.destination};
     const Outcome outcome = AttachInside(late.source.mount(), place, late.destination);
+    close(place);
+    if (!outcome.ok()) return outcome;
+  }
+  return {};
+}
+
+Outcome JoinPeerGroupsInside(const LateMountSlice& slice) {
+  for (const LateMountSlice::Peer& one : slice.peers) {
+    const int place = OpenInRoot(AT_FDCWD, one.destination, O_PATH);
+    if (place < 0) return {.error = -place, .subject = one.destination};
+    const Outcome outcome = JoinPeerGroupInside(one.peer, place, one.destination);
     close(place);
     if (!outcome.ok()) return outcome;
   }

@@ -30,7 +30,12 @@ struct LateMountSlice {
   bool cgroup_read_only = false;
   bool read_only_root = false;
   std::vector<Hierarchy> cgroup;
+  struct Peer {
+    int peer;  // Borrowed.
+    const char* destination;
+  };
   std::vector<Late> mounts;
+  std::vector<Peer> peers;
   std::vector<const char*> masked_paths;
   std::vector<const char*> read_only_paths;
 };
@@ -46,6 +51,8 @@ absl::StatusOr<bool> MakeProcOutside(LateMountSlice& slice, int pid_namespace);
 Outcome MountProcInside(const LateMountSlice& slice);
 Outcome MountCgroupInside(const LateMountSlice& slice);
 Outcome MountLateInside(const LateMountSlice& slice);
+// When all else is mounted.
+Outcome JoinPeerGroupsInside(const LateMountSlice& slice);
 Outcome ReadOnlyRootInside(const LateMountSlice& slice);
 
 }  // namespace bulkhead::isolation

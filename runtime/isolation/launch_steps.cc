@@ -133,6 +133,7 @@ constexpr Step kSteps[] = {
      [](const S& s, Progress&) {
        return MaskPathsInside(s.late_mounts.masked_paths, s.late_mounts.label);
      }},
+    {"join peer group", [](const S& s, Progress&) { return JoinPeerGroupsInside(s.late_mounts); }},
     {"read-only root", [](const S& s, Progress&) { return ReadOnlyRootInside(s.late_mounts); }},
     {"standard streams", [](const S& s, Progress&) { return SetStreamsInside(s.streams); }},
     // By the host's superuser: a hard limit may need CAP_SYS_RESOURCE there.

@@ -45,10 +45,7 @@ absl::StatusOr<MountSource> OpenMountSource(const plan::Mount& mount, std::span<
   if (mount.has_bind()) {
     absl::StatusOr<int> tree = PlannedFd(true, mount.bind().tree(), fds);
     if (!tree.ok()) return tree.status();
-    absl::StatusOr<int> peer = PlannedFd(mount.bind().has_peer(), mount.bind().peer(), fds);
-    if (!peer.ok()) return peer.status();
     source.borrowed = *tree;
-    source.peer = *peer;
     source.directory = mount.bind().directory();
     if (mount.bind().id_mapped()) {
       if (user_namespace < 0) {
@@ -67,7 +64,7 @@ absl::StatusOr<MountSource> OpenMountSource(const plan::Mount& mount, std::span<
   if (!propagation.ok()) return propagation.status();
   absl::Status status =
       ChangeMount(source.mount(), {.propagation = *propagation}, TreeDepth::kRecursive);
-  if (status.ok() && source.peer >= 0) {
+  if (status.ok() && mount.bind().peer_later()) {
     status = ChangeMount(source.mount(), {.propagation = MS_PRIVATE}, TreeDepth::kOneMount);
   }
   if (!status.ok()) return Annotate(status, "propagation");

@@ -13,7 +13,6 @@ namespace bulkhead::isolation {
 struct MountSource {
   UniqueFd owned;
   int borrowed = -1;
-  int peer = -1;  // Whose peer group the mount joins at the end; -1: none.
   bool directory = true;
 
   int mount() const { return owned.valid() ? owned.get() : borrowed; }

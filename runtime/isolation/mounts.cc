@@ -7,7 +7,6 @@
 
 #include <cerrno>
 #include <string>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/isolation/mount_source.h"
@@ -23,39 +22,24 @@
 namespace bulkhead::isolation {
 namespace {
 
-// Attaches mounts below a root, one after the other. A mount in a peer group joins it at the end:
-// what is mounted below it before (a file of the pod's, a secret) stays the container's alone.
+// Attaches mounts below a root, one after the other.
 class Attacher {
  public:
   Attacher(int root, int procfs) : root_(root), procfs_(procfs) {}
 
-  absl::Status Attach(const std::string& destination, const MountSource& source) {
-    absl::StatusOr<UniqueFd> target =
-        MakeInRoot(root_, destination, source.directory ? PathKind::kDirectory : PathKind::kFile);
+  absl::Status Attach(const plan::Mount& mount, const MountSource& source) {
+    absl::StatusOr<UniqueFd> target = MakeInRoot(
+        root_, mount.destination(), source.directory ? PathKind::kDirectory : PathKind::kFile);
     if (!target.ok()) return target.status();
     if (absl::Status status = CheckOwn(target->get()); !status.ok()) return status;
-    if (source.peer >= 0) members_.push_back({source.peer, source.mount(), destination});
+    if (mount.bind().peer_later()) peers_ = true;
     return AttachMount(source.mount(), target->get());
   }
 
-  absl::Status JoinPeerGroups() const {
-    for (const Member& member : members_) {
-      absl::Status status = JoinPeerGroup(member.peer, member.mount);
-      if (!status.ok()) return Annotate(status, absl::StrCat("mount ", member.destination));
-    }
-    return absl::OkStatus();
-  }
-
  private:
-  struct Member {
-    int peer;
-    int mount;
-    std::string destination;
-  };
-
-  // The mounts below a volume's topmost stay in their peer groups all the time.
+  // The topmost mount of a volume joins its peers later, those below are theirs all the time.
   absl::Status CheckOwn(int target) const {
-    if (members_.empty()) return absl::OkStatus();
+    if (!peers_) return absl::OkStatus();
     absl::StatusOr<PeerGroup> group = PeerGroupOf(target, procfs_);
     if (!group.ok()) return group.status();
     if (*group != PeerGroup::kShared) return absl::OkStatus();
@@ -65,13 +49,13 @@ class Attacher {
 
   int root_;
   int procfs_;
-  std::vector<Member> members_;
+  bool peers_ = false;
 };
 
 absl::Status MakeMount(const plan::Mount& mount, std::span<const UniqueFd> fds, int user_namespace,
                        Attacher& attacher) {
   absl::StatusOr<MountSource> source = OpenMountSource(mount, fds, user_namespace);
-  return source.ok() ? attacher.Attach(mount.destination(), *source) : source.status();
+  return source.ok() ? attacher.Attach(mount, *source) : source.status();
 }
 
 // Nodes are made in the container's own tmpfs or writable layer, never in a volume: all of this
@@ -144,14 +128,13 @@ absl::Status FillRoot(const plan::RootPlan& plan, const RootSources& sources, in
       if (absl::Status status = MakeNodes(plan, root); !status.ok()) return status;
     }
     absl::Status status = mount.has_image()
-                              ? attacher.Attach(mount.destination(), *image++)
+                              ? attacher.Attach(mount, *image++)
                               : MakeMount(mount, sources.fds, user_namespace, attacher);
     if (!status.ok()) return Annotate(status, absl::StrCat("mount ", mount.destination()));
   }
   if (!nodes_made) {
     if (absl::Status status = MakeNodes(plan, root); !status.ok()) return status;
   }
-  if (absl::Status status = attacher.JoinPeerGroups(); !status.ok()) return status;
   if (plan.working_directory().empty()) return absl::OkStatus();
   const absl::StatusOr<UniqueFd> directory =
       MakeInRoot(root, plan.working_directory(), PathKind::kDirectory);

@@ -27,4 +27,10 @@ Outcome AttachInside(int mount, int place, const char* subject) {
       move_mount(mount, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH), subject);
 }
 
+Outcome JoinPeerGroupInside(int peer, int place, const char* subject) {
+  constexpr unsigned kFlags =
+      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH | MOVE_MOUNT_SET_GROUP;
+  return FromResult(move_mount(peer, "", place, "", kFlags), subject);
+}
+
 }  // namespace bulkhead::isolation

@@ -15,6 +15,11 @@ int NewFilesystemInside(const char* type, const char* label, uint64_t attributes
 // Attaches a detached mount at the place a descriptor refers to.
 Outcome AttachInside(int mount, int place, const char* subject);
 
+// Puts the private mount at `place`, a descriptor of its root, into the peer group of the detached
+// mount `peer`: move_mount(2), MOVE_MOUNT_SET_GROUP (Linux 5.15). What is mounted below it before
+// is mounted there alone, what comes later below all peers.
+Outcome JoinPeerGroupInside(int peer, int place, const char* subject);
+
 }  // namespace bulkhead::isolation
 
 #endif  // BULKHEAD_RUNTIME_ISOLATION_MOUNTS_INSIDE_H_

@@ -17,7 +17,6 @@
 #include "runtime/isolation/plan_volumes.h"
 #include "runtime/isolation/process_plan.h"
 #include "runtime/isolation/seccomp_listener.h"
-#include "runtime/kernel/path.h"
 
 namespace bulkhead::isolation {
 namespace {
@@ -161,23 +160,13 @@ absl::Status AddLateMounts(const LaunchPlanInput& input, PlannedLaunch& planned)
   return absl::OkStatus();
 }
 
-// What is mounted late is mounted when Bidirectional volumes are in their peer groups already, so
-// that the host would get it too.
-absl::Status CheckShared(const spec::Mount& shared, const plan::LateMountsPlan& late) {
-  const std::string above = CleanPath(shared.container_path);
-  std::vector<std::string> paths(late.masked_paths().begin(), late.masked_paths().end());
-  paths.insert(paths.end(), late.read_only_paths().begin(), late.read_only_paths().end());
-  for (const plan::Mount& mount : late.mounts()) {
-    if (CleanPath(mount.destination()) != above) paths.push_back(mount.destination());
+// In the order of the given descriptors.
+void AddPeerGroups(const LaunchPlanInput& input, PlannedLaunch& planned) {
+  for (size_t i = 0; i < input.shared_volumes.size(); ++i) {
+    plan::PeerGroup& group = *planned.plan.mutable_late_mounts()->add_peer_groups();
+    group.set_destination(input.shared_volumes[i]);
+    *group.mutable_peer() = planned.descriptors.AddGiven(i);
   }
-  const auto below = std::find_if(paths.begin(), paths.end(), [&](const std::string& path) {
-    return IsAtOrBelow(CleanPath(path), above);
-  });
-  if (below == paths.end()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("mounts: container_path \"", shared.container_path,
-                   "\" with propagation Bidirectional: what is mounted at ", *below,
-                   " would be mounted on the host too"));
 }
 
 absl::Status AddNamespaces(const LaunchPlanInput& input, PlannedLaunch& planned) {
@@ -232,11 +221,7 @@ absl::StatusOr<PlannedLaunch> PlanLaunch(const LaunchPlanInput& input) {
   planned.unknown_calls = *std::move(unknown_calls);
   if (absl::Status status = AddNamespaces(input, planned); !status.ok()) return status;
   if (absl::Status status = AddLateMounts(input, planned); !status.ok()) return status;
-  for (const spec::Mount& mount : input.spec.mounts) {
-    if (mount.propagation != spec::MountPropagation::kBidirectional) continue;
-    absl::Status status = CheckShared(mount, planned.plan.late_mounts());
-    if (!status.ok()) return status;
-  }
+  AddPeerGroups(input, planned);
   *planned.plan.mutable_cgroup() = PlanCgroupJoin(input.cgroup, planned.descriptors);
   AddStreams(input, planned);
   return planned;

@@ -49,6 +49,9 @@ struct LaunchPlanInput {
   // LateMounts of the spec, and what opening each told.
   std::vector<spec::Mount> late_mounts;
   std::vector<VolumeFacts> late_volumes;
+  // Destinations of Bidirectional volumes, whose peers (OpenedVolume::peer) OpenDescriptors is
+  // given in this order.
+  std::vector<std::string> shared_volumes;
   // With NamespaceMode::kTarget: /proc/PID/ns/pid of the target.
   std::string target_pid_namespace;
 };

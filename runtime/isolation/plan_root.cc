@@ -77,6 +77,31 @@ absl::Status AddVolumes(const RootInput& input, PlannedRoot& planned) {
   return absl::OkStatus();
 }
 
+// What is mounted later than the volumes may lie in a mount below a Bidirectional one, which is
+// with its peers all the time.
+absl::Status CheckShared(const spec::ContainerSpec& spec) {
+  std::vector<std::string> paths;
+  for (const spec::Mount& late : LateMounts(spec)) paths.push_back(late.container_path);
+  if (!spec.security.privileged) {
+    const spec::SecurityContext& security = spec.security;
+    paths.insert(paths.end(), security.masked_paths.begin(), security.masked_paths.end());
+    paths.insert(paths.end(), security.readonly_paths.begin(), security.readonly_paths.end());
+  }
+  for (const spec::Mount& mount : spec.mounts) {
+    if (mount.propagation != spec::MountPropagation::kBidirectional) continue;
+    const std::string above = CleanPath(mount.container_path);
+    const auto below = std::find_if(paths.begin(), paths.end(), [&](const std::string& path) {
+      return CleanPath(path) != above && IsAtOrBelow(CleanPath(path), above);
+    });
+    if (below == paths.end()) continue;
+    return absl::InvalidArgumentError(absl::StrCat("mounts: container_path \"",
+                                                   mount.container_path,
+                                                   "\" with propagation Bidirectional: ", *below,
+                                                   " below it would be mounted on the host too"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status AddLayers(const RootInput& input, PlannedRoot& planned) {
   if (input.layers.empty()) return absl::InvalidArgumentError("the image has no layers");
   for (const std::string& layer : input.layers) {
@@ -128,6 +153,7 @@ absl::StatusOr<std::string> WorkingDirectory(const spec::ContainerSpec& spec,
 }
 
 absl::StatusOr<PlannedRoot> PlanRoot(const RootInput& input) {
+  if (absl::Status status = CheckShared(input.spec); !status.ok()) return status;
   PlannedRoot planned;
   planned.plan.set_container_id(input.container_id);
   planned.plan.set_mount_label(input.mount_label);

@@ -90,9 +90,7 @@ absl::StatusOr<plan::Mount> PlanVolume(const spec::Mount& mount, const VolumeFac
       (mount.nodev ? MOUNT_ATTR_NODEV : 0) | (mount.noexec ? MOUNT_ATTR_NOEXEC : 0));
   planned.set_recursive_attributes(mount.recursive_read_only);
   *planned.mutable_bind()->mutable_tree() = descriptors.AddVolume(number);
-  if (planned.propagation() == plan::Mount::SHARED && !IsLateDestination(mount.container_path)) {
-    *planned.mutable_bind()->mutable_peer() = descriptors.AddVolumePeer(number);
-  }
+  planned.mutable_bind()->set_peer_later(planned.propagation() == plan::Mount::SHARED);
   planned.mutable_bind()->set_directory(facts.directory);
   planned.mutable_bind()->set_id_mapped(*id_mapped);
   planned.mutable_bind()->set_device(facts.device);

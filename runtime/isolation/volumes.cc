@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -75,6 +76,17 @@ absl::Status Relabel(int source, const VolumeLabel& label) {
 }
 
 }  // namespace
+
+void SharedVolumes::Add(std::string destination, UniqueFd peer) {
+  destinations.push_back(std::move(destination));
+  peers.push_back(std::move(peer));
+}
+
+void SharedVolumes::Append(SharedVolumes more) {
+  for (size_t i = 0; i < more.peers.size(); ++i) {
+    Add(std::move(more.destinations[i]), std::move(more.peers[i]));
+  }
+}
 
 absl::StatusOr<OpenedVolume> OpenVolume(const spec::Mount& mount, const VolumeLabel& label) {
   if (absl::Status status = CheckAbsolute(mount); !status.ok()) return status;

@@ -33,6 +33,15 @@ struct OpenedVolume {
   VolumeFacts facts;
 };
 
+// Bidirectional volumes: where each is mounted, and the peer of its topmost mount.
+struct SharedVolumes {
+  std::vector<std::string> destinations;
+  std::vector<UniqueFd> peers;
+
+  void Add(std::string destination, UniqueFd peer);
+  void Append(SharedVolumes more);
+};
+
 // How a volume that asks for it is relabelled.
 struct VolumeLabel {
   std::string label;                // An SELinux context; empty: nothing is.

@@ -1,7 +1,6 @@
 #include "runtime/kernel/peer_group.h"
 
 #include <fcntl.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,15 +51,6 @@ absl::StatusOr<PeerGroup> PeerGroupOf(int fd, int procfs) {
     }
   }
   return absl::FailedPreconditionError("its mount is not in the mount table");
-}
-
-absl::Status JoinPeerGroup(int peer, int mount) {
-  constexpr unsigned kFlags =
-      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH | MOVE_MOUNT_SET_GROUP;
-  if (move_mount(peer, "", mount, "", kFlags) != 0) {
-    return ErrnoStatus(errno, "move_mount into a peer group");
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace bulkhead

@@ -2,7 +2,6 @@
 #ifndef BULKHEAD_RUNTIME_KERNEL_PEER_GROUP_H_
 #define BULKHEAD_RUNTIME_KERNEL_PEER_GROUP_H_
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace bulkhead {
@@ -15,11 +14,6 @@ enum class PeerGroup { kPrivate, kSlave, kShared };
 // its root directory; FAILED_PRECONDITION otherwise. `procfs` is a descriptor of a procfs that
 // knows the thread.
 absl::StatusOr<PeerGroup> PeerGroupOf(int fd, int procfs);
-
-// Puts the private mount at `mount` into the peer group of the mount at `peer`, both descriptors
-// of their roots: move_mount(2), MOVE_MOUNT_SET_GROUP (Linux 5.15). What is mounted below `mount`
-// before is mounted there alone, what comes later below all peers.
-absl::Status JoinPeerGroup(int peer, int mount);
 
 }  // namespace bulkhead
 

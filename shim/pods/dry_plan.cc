@@ -223,6 +223,15 @@ class Planner {
     return absl::OkStatus();
   }
 
+  std::vector<std::string> SharedDestinations() const {
+    std::vector<std::string> destinations;
+    for (const spec::Mount& mount : spec_.mounts) {
+      if (mount.propagation != spec::MountPropagation::kBidirectional) continue;
+      destinations.push_back(mount.container_path);
+    }
+    return destinations;
+  }
+
   absl::Status PlanLaunch() {
     absl::StatusOr<std::string> profile = isolation::ReadLocalhostProfile(spec_.security);
     if (!profile.ok()) return profile.status();
@@ -247,7 +256,8 @@ class Planner {
                                .log_path = log,
                                .exit_record = absl::StrCat(directory_, "/exit.", kContainer),
                                .late_mounts = std::move(late),
-                               .late_volumes = *std::move(late_facts)});
+                               .late_volumes = *std::move(late_facts),
+                               .shared_volumes = SharedDestinations()});
     if (!planned.ok()) return planned.status();
     plan_.launch = *std::move(planned);
     return absl::OkStatus();

@@ -23,6 +23,7 @@ struct Volumes {
   std::vector<spec::Mount> mounts;
   std::vector<isolation::OpenedVolume> opened;
   std::vector<isolation::VolumeFacts> facts;
+  isolation::SharedVolumes shared;
 };
 
 isolation::PodFiles FilesOf(const ContainerLaunch& launch) {
@@ -53,6 +54,7 @@ absl::StatusOr<Volumes> OpenVolumes(std::vector<spec::Mount> mounts, const Conta
     absl::StatusOr<isolation::OpenedVolume> volume = OpenOne(mount, launch, label);
     if (!volume.ok()) return volume.status();
     volumes.facts.push_back(volume->facts);
+    if (volume->peer.valid()) volumes.shared.Add(mount.container_path, std::move(volume->peer));
     volumes.opened.push_back(*std::move(volume));
   }
   return volumes;
@@ -110,6 +112,7 @@ absl::StatusOr<SupervisorConnection::MadeRoot> SupervisorConnection::PrepareRoot
     return absl::InternalError("the supervisor sent no root for the container");
   }
   return MadeRoot{.plan = std::move(planned->plan),
+                  .shared = std::move(volumes->shared),
                   .devices = std::move(allowed),
                   .directory = std::move(response->fds[0])};
 }
@@ -121,7 +124,7 @@ absl::StatusOr<LaunchedContainer> SupervisorConnection::CreateContainer(
   if (!apparmor.ok()) return apparmor.status();
   const absl::Status loaded = context_.apparmor->Require(*apparmor);
   if (!loaded.ok()) return loaded;
-  const absl::StatusOr<MadeRoot> root = PrepareRoot(launch);
+  absl::StatusOr<MadeRoot> root = PrepareRoot(launch);
   if (!root.ok()) return Annotate(root.status(), "prepare the root file system");
   const absl::StatusOr<isolation::ResolvedUser> user = isolation::ResolveUser(
       root->directory.get(),
@@ -141,6 +144,9 @@ absl::StatusOr<LaunchedContainer> SupervisorConnection::CreateContainer(
   input.exit_record = launch.exit_record;
   input.late_mounts = std::move(late->mounts);
   input.late_volumes = std::move(late->facts);
+  isolation::SharedVolumes shared = std::move(root->shared);
+  shared.Append(std::move(late->shared));
+  input.shared_volumes = shared.destinations;
   input.oom_events = context_.cgroups->OomEventsPath(container.cgroup);
   input.pod_oom_events = context_.cgroups->PodOomEventsPath(container.cgroup);
   if (launch.target_pid != 0) {
@@ -155,7 +161,8 @@ absl::StatusOr<LaunchedContainer> SupervisorConnection::CreateContainer(
   if (!kept.ok()) return Annotate(kept, "keep the system-call filter");
   kept = WritePlanFile(launch.plan_file, root->plan, planned->plan, root->devices);
   if (!kept.ok()) return Annotate(kept, "keep the plan");
-  auto fds = isolation::OpenDescriptors(planned->descriptors, std::move(late->opened), {});
+  auto fds = isolation::OpenDescriptors(planned->descriptors, std::move(late->opened),
+                                        std::move(shared.peers));
   if (!fds.ok()) return fds.status();
   if (launch.target_pid != 0) {
     // Only a process that the supervisor has not reaped still had its number when that was used.

@@ -67,6 +67,7 @@ class SupervisorConnection : public PodSupervisor {
  private:
   struct MadeRoot {
     plan::RootPlan plan;
+    isolation::SharedVolumes shared;
     std::set<std::string> devices;  // CgroupManager::PlanDevices; none for a privileged container.
     UniqueFd directory;
   };

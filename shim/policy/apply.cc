@@ -18,11 +18,11 @@ absl::StatusOr<spec::PodSpec> Apply(const Profile& profile, spec::PodSpec pod) {
 
 absl::StatusOr<spec::ContainerSpec> Apply(const Profile& profile, const spec::PodSpec& pod,
                                           spec::ContainerSpec container) {
+  if (profile.kind == Kind::kHardened) return Harden(profile, pod, std::move(container));
   if (container.security.privileged && !pod.security.privileged) {
     return absl::InvalidArgumentError(
         "linux.security_context.privileged: the sandbox was not run for privileged containers");
   }
-  if (profile.kind == Kind::kHardened) return Harden(profile, pod, std::move(container));
   Type& seccomp = container.security.seccomp.type;
   if (seccomp == Type::kUnset && profile.seccomp_default) seccomp = Type::kRuntimeDefault;
   if (seccomp == Type::kRuntimeDefault && profile.kind == Kind::kDebug) {

@@ -1,7 +1,5 @@
-#include "tests/conformance/fixture/registry.h"
 #include "tests/conformance/fixture/suite.h"
 
 int main(int argc, char** argv) {
-  using namespace bulkhead::fixture;
-  return RunSuite(argc, argv, {.metrics_port = FreePort()});
+  return bulkhead::fixture::RunSuite(argc, argv, {.metrics = true});
 }

@@ -15,9 +15,8 @@ class Metrics : public PodTest {
   }
 
   std::string Scrape() {
-    const HttpAnswer answer =
-        Http("GET", "http://127.0.0.1:" + std::to_string(suite().daemon()->options().metrics_port) +
-                        "/metrics");
+    const HttpAnswer answer = Http(
+        "GET", "http://127.0.0.1:" + std::to_string(suite().daemon()->metrics_port()) + "/metrics");
     EXPECT_EQ(answer.status, 200);
     return answer.body;
   }
@@ -32,7 +31,7 @@ TEST_F(Metrics, CountContainersWhoseIsolationIsNotAsPlanned) {
   Pod pod = RunPod();
   const std::string mark = "1200340";
   auto config = Command({"sleep", mark});
-  config.mutable_linux()->mutable_security_context()->add_masked_paths("/proc/kcore");
+  config.mutable_linux()->mutable_security_context()->add_masked_paths("/proc/keys");
   const std::string id = Start(pod, config);
   Start(pod, Idle());
   Await([&] { return Has("as_planned", 2); }, "two containers as planned");
@@ -40,7 +39,7 @@ TEST_F(Metrics, CountContainersWhoseIsolationIsNotAsPlanned) {
 
   // Whoever is root on the host may open a mask.
   const std::string pid = std::to_string(HostPid({"sleep", mark}));
-  RunCommand({"nsenter", "-t", pid, "-m", "sh", "-c", "umount /proc/kcore"});
+  RunCommand({"nsenter", "-t", pid, "-m", "sh", "-c", "umount /proc/keys"});
   Await([&] { return Has("differs", 1); }, "one that is not");
   EXPECT_TRUE(Has("as_planned", 1));
   Must(cri().StopContainer(id, std::chrono::seconds(0)));

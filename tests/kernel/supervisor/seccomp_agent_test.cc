@@ -64,7 +64,8 @@ class SeccompAgentTest : public SupervisorTest {
   std::vector<std::string> HeldListeners() {
     std::vector<std::string> held;
     for (const auto& fd : fs::directory_iterator(absl::StrCat("/proc/", spawned_.pid, "/fd"))) {
-      const std::string target = fs::read_symlink(fd);
+      std::error_code closed;
+      const std::string target = fs::read_symlink(fd, closed);
       if (target.find("seccomp") != target.npos) held.push_back(target);
     }
     return held;
