@@ -2,6 +2,7 @@
 
 #include <glog/logging.h>
 
+#include <thread>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -11,6 +12,7 @@
 #include "shim/config/version.h"
 #include "shim/daemon/call_log.h"
 #include "shim/log/event.h"
+#include "shim/metrics/isolation_counter.h"
 #include "shim/metrics/isolation_metric.h"
 #include "shim/policy/profile.h"
 
@@ -20,16 +22,17 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(config::Config config) {
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(config)));
   absl::Status status = daemon->LockDirectories();
   if (status.ok()) status = daemon->OpenServices();
-  if (status.ok()) status = daemon->ServeMetrics();
+  if (status.ok()) daemon->ServeMetrics();
   if (status.ok()) status = daemon->Serve();
   if (!status.ok()) return status;
   return daemon;
 }
 
 Daemon::~Daemon() {
+  std::thread ending([this] { metrics_.reset(); });  // Takes seconds.
   if (server_ != nullptr) server_->Drain(absl::FromChrono(config_.daemon.drain_timeout));
-  metrics_.reset();  // What is counted are the pods, as the sessions use them.
-  streams_.reset();
+  ending.join();
+  streams_.reset();  // Its sessions use the pods, as what is counted did.
   if (pods_ != nullptr) pods_->Shutdown();
 }
 
@@ -76,15 +79,16 @@ absl::Status Daemon::OpenServices() {
   return absl::OkStatus();
 }
 
-absl::Status Daemon::ServeMetrics() {
-  if (config_.metrics.port == 0) return absl::OkStatus();
-  const auto count = [pods = pods_.get()] { return metrics::CountIsolation(*pods); };
-  absl::StatusOr<std::unique_ptr<metrics::Server>> server =
-      metrics::Server::Start({.address = config_.metrics.address, .port = config_.metrics.port},
-                             {std::make_shared<metrics::IsolationMetric>(count)});
-  if (!server.ok()) return Annotate(server.status(), "serve metrics");
-  metrics_ = *std::move(server);
-  return absl::OkStatus();
+// A node is not to be lost for a port that is taken.
+void Daemon::ServeMetrics() {
+  if (config_.metrics.port == 0) return;
+  const auto counter = std::make_shared<metrics::IsolationCounter>(*pods_);
+  const auto isolation =
+      std::make_shared<metrics::IsolationMetric>([counter] { return counter->Count(); });
+  absl::StatusOr<std::unique_ptr<metrics::Server>> server = metrics::Server::Start(
+      {.address = config_.metrics.address, .port = config_.metrics.port}, {isolation});
+  LOG_IF(ERROR, !server.ok()) << Event("metrics are not served").With("reason", server.status());
+  if (server.ok()) metrics_ = *std::move(server);
 }
 
 absl::Status Daemon::Serve() {

@@ -31,7 +31,7 @@ class Daemon {
   explicit Daemon(config::Config config) : config_(std::move(config)) {}
   absl::Status LockDirectories();
   absl::Status OpenServices();
-  absl::Status ServeMetrics();
+  void ServeMetrics();
   absl::Status Serve();
 
   // Each uses those above it and is destroyed before them.
@@ -40,7 +40,7 @@ class Daemon {
   std::unique_ptr<image::ImageService> images_;
   std::unique_ptr<network::Network> network_;
   std::unique_ptr<pods::PodService> pods_;
-  std::unique_ptr<metrics::Server> metrics_;  // None: they are not served.
+  std::unique_ptr<metrics::Server> metrics_;  // None where they are not served.
   std::unique_ptr<StreamTarget> stream_target_;
   std::unique_ptr<streaming::Server> streams_;
   std::unique_ptr<cri::Server> server_;

@@ -18,7 +18,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
       absl::StrCat(v6 ? "[" : "", options.address, v6 ? "]:" : ":", options.port);
   std::unique_ptr<Server> server(new Server(std::move(collected)));
   try {
-    server->exposer_ = std::make_unique<prometheus::Exposer>(where);
+    // Each connection has a thread of its own for as long as it lasts.
+    server->exposer_ = std::make_unique<prometheus::Exposer>(std::vector<std::string>{
+        "listening_ports", where, "num_threads", "4", "request_timeout_ms", "5000"});
     for (const auto& one : server->collected_) server->exposer_->RegisterCollectable(one);
   } catch (const std::exception& error) {
     return absl::UnavailableError(absl::StrCat("listen on ", where, ": ", error.what()));
