@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -94,7 +95,12 @@ bool IsMask(const MountReport& mount) {
 class MountComparer {
  public:
   MountComparer(const plan::ContainerPlan& plan, const IsolationReport& actual)
-      : plan_(plan), actual_(actual) {}
+      : plan_(plan), actual_(actual) {
+    for (const plan::Mount& mount : plan.root().mounts()) planned_.push_back(&mount);
+    for (const plan::Mount& mount : plan.launch().late_mounts().mounts()) {
+      planned_.push_back(&mount);
+    }
+  }
 
   std::vector<Comparison> Run() && {
     const plan::LateMountsPlan& late = plan_.launch().late_mounts();
@@ -153,22 +159,36 @@ class MountComparer {
     return mount;
   }
 
+  // One that a later one lies over cannot be seen.
   void AddPlanned(const plan::Mount& mount) {
+    if (IsCovered(mount)) return;
     const MountReport* found = Add(mount.destination(), ExpectedOf(mount));
     if (!mount.has_bind() || found == nullptr) return;
     volumes_.push_back(found->destination);
-    if (IsOfAnotherSource(mount)) {
-      result_.back().actual += " of another source";
-      result_.back().verdict = Verdict::kDiffers;
-    }
+    if (!IsOfAnotherSource(mount, *found)) return;
+    Comparison& one = result_.back();
+    one.actual += " of another source";
+    one.verdict = std::max(one.verdict, MayMount() ? Verdict::kByItself : Verdict::kDiffers);
   }
 
-  bool IsOfAnotherSource(const plan::Mount& mount) const {
+  bool IsCovered(const plan::Mount& mount) const {
+    const auto self = std::ranges::find(planned_, &mount);
+    return std::any_of(std::next(self), planned_.end(), [&](const plan::Mount* later) {
+      return IsAtOrBelow(CleanPath(mount.destination()), CleanPath(later->destination()));
+    });
+  }
+
+  // Of a volume that takes mounts from the host the host may mount another over the source.
+  bool IsOfAnotherSource(const plan::Mount& mount, const MountReport& found) const {
     const auto place = actual_.places.find(CleanPath(mount.destination()));
-    if (place == actual_.places.end()) return false;
+    if (place == actual_.places.end() || mount.propagation() != plan::Mount::PRIVATE) return false;
     const Place& actual = place->second;
-    if (mount.bind().inode() == 0 || actual.inode == 0) return false;
+    if (mount.bind().inode() == 0 || actual.inode == 0 || actual.mount_id != found.id) return false;
     return actual.device != mount.bind().device() || actual.inode != mount.bind().inode();
+  }
+
+  bool MayMount() const {
+    return (plan_.launch().credentials().bounding() >> CAP_SYS_ADMIN & 1) != 0;
   }
 
   void AddCgroup(const plan::LateMountsPlan& late) {
@@ -207,7 +227,7 @@ class MountComparer {
   }
 
   void AddUnplanned() {
-    if ((plan_.launch().credentials().bounding() >> CAP_SYS_ADMIN & 1) != 0) return;
+    if (MayMount()) return;
     for (const MountReport& mount : actual_.mounts) {
       const bool console =
           plan_.launch().process().terminal() && mount.destination == "/dev/console";
@@ -221,8 +241,9 @@ class MountComparer {
 
   const plan::ContainerPlan& plan_;
   const IsolationReport& actual_;
-  std::set<uint64_t> known_;          // The ids of planned mounts.
-  std::vector<std::string> volumes_;  // Where bind mounts are, whatever links lead there.
+  std::vector<const plan::Mount*> planned_;  // In the order in which they are made.
+  std::set<uint64_t> known_;                 // The ids of planned mounts.
+  std::vector<std::string> volumes_;         // Where bind mounts are, whatever links lead there.
   std::vector<Comparison> result_;
 };
 

@@ -18,6 +18,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "runtime/kernel/fd.h"
+#include "runtime/kernel/path.h"
 #include "runtime/kernel/status.h"
 
 namespace bulkhead::isolation {
@@ -85,11 +86,15 @@ bool HasEnded(const std::string& status) {
   return absl::StrContains(status, "\nState:\tZ") || absl::StrContains(status, "\nState:\tX");
 }
 
-// Others may ask a server, or a program, for what their root is (d_weak_revalidate).
-bool AnswersAtOnce(absl::string_view type) {
-  constexpr absl::string_view kLocal[] = {"btrfs",   "ext2",  "ext3",  "ext4", "f2fs",
-                                          "overlay", "ramfs", "tmpfs", "xfs",  "zfs"};
-  return std::ranges::find(kLocal, type) != std::end(kLocal);
+// Whether a mount can be looked at without a server or a program being asked: it, and all on the
+// way to it (d_weak_revalidate, lookups). An overlay may give a file another inode (copy-up).
+bool AnswersAtOnce(const std::vector<MountReport>& mounts, const MountReport& wanted) {
+  constexpr absl::string_view kLocal[] = {"btrfs", "ext2",  "ext3", "ext4", "f2fs",
+                                          "ramfs", "tmpfs", "xfs",  "zfs",  "overlay"};
+  return wanted.type != "overlay" && std::ranges::all_of(mounts, [&](const MountReport& mount) {
+           return !IsAtOrBelow(wanted.destination, mount.destination) ||
+                  std::ranges::find(kLocal, mount.type) != std::end(kLocal);
+         });
 }
 
 // Of a mount that the list told of, what it is of.
@@ -106,7 +111,7 @@ void ReadRequested(int process, const ReportRequest& request, IsolationReport& r
     const MountReport* mount = FindMount(report.mounts, path);
     if (mount != nullptr) report.places[path] = {.mount_id = mount->id, .is_mount = true};
     const bool asked = mount != nullptr && request.sources.contains(path);
-    if (mount == nullptr || (asked && AnswersAtOnce(mount->type))) paths.push_back(path);
+    if (mount == nullptr || (asked && AnswersAtOnce(report.mounts, *mount))) paths.push_back(path);
   }
   const UniqueFd root(openat(process, "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (root.valid()) AddPlaces(FindPlaces(root.get(), paths), report);

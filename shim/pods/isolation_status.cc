@@ -11,10 +11,12 @@
 namespace bulkhead::pods {
 namespace {
 
-// 0 when there is nothing at the path.
-uint64_t InodeOf(const std::string& path) {
+// 0 when there is no namespace at the path.
+uint64_t NamespaceAt(const std::string& path) {
   struct stat status = {};
-  return stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+  struct stat own = {};
+  if (stat("/proc/self/ns/net", &own) != 0 || stat(path.c_str(), &status) != 0) return 0;
+  return status.st_dev == own.st_dev ? status.st_ino : 0;
 }
 
 }  // namespace
@@ -32,7 +34,7 @@ absl::StatusOr<std::vector<isolation::Comparison>> CompareWithPlan(
       .pod = pod.spec.security.namespaces,
       .cgroup = container.cgroup,
       .hierarchies = join.v1_tasks.size() + (join.v2_directory.empty() ? 0 : 1),
-      .network_namespace = InodeOf(pod.network_namespace),
+      .network_namespace = NamespaceAt(pod.network_namespace),
       .limits = *std::move(limits)};
   auto actual = isolation::ReadIsolation(pid, container.id, isolation::RequestFor(planned));
   if (!actual.ok()) return actual.status();

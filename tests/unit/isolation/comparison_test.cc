@@ -283,11 +283,23 @@ TEST_F(CompareTest, TellsAVolumeOfAnotherSource) {
   bind.set_inode(30);
   EXPECT_EQ(Others(), Verdicts()) << "it was not looked up";
   actual_.places["/data"].device = 8;
+  actual_.places["/data"].inode = 31;
+  EXPECT_EQ(Others(), Verdicts()) << "it takes mounts from the host";
+  planned_.plan.mutable_root()->mutable_mounts(1)->set_propagation(plan::Mount::PRIVATE);
+  MountAt("/data").propagation = "private";
+  EXPECT_EQ(Others(), (Verdicts{{"mount /data", Verdict::kDiffers}}));
   actual_.places["/data"].inode = 30;
   EXPECT_EQ(Others(), Verdicts());
-  actual_.places["/data"].inode = 31;
-  EXPECT_EQ(Others(), (Verdicts{{"mount /data", Verdict::kDiffers}}));
   EXPECT_THAT(RequestFor(planned_).sources, testing::ElementsAre("/data"));
+}
+
+TEST_F(CompareTest, SaysNothingOfAMountThatAnotherLiesOver) {
+  plan::Mount& below = *planned_.plan.mutable_root()->mutable_mounts()->Add();
+  below.set_destination("/data/");
+  below.mutable_bind()->set_directory(true);
+  below.set_propagation(plan::Mount::SLAVE);
+  planned_.plan.mutable_root()->mutable_mounts(1)->set_destination("/data/below");
+  EXPECT_EQ(Others(), Verdicts());
 }
 
 TEST_F(CompareTest, TellsAVolumeThatIsNotMappedAsPlanned) {
