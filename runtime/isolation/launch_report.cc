@@ -11,6 +11,7 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "runtime/isolation/launch.h"
 #include "runtime/kernel/status.h"
 
@@ -30,12 +31,22 @@ void Copy(const char* text, char (&to)[N]) {
   to[i] = '\0';
 }
 
+// That the process to join has ended is no lack of what was asked for.
+absl::Status AsPrecondition(const absl::Status& status) {
+  absl::Status result = absl::FailedPreconditionError(status.message());
+  status.ForEachPayload([&](absl::string_view name, const absl::Cord& payload) {
+    result.SetPayload(name, payload);
+  });
+  return result;
+}
+
 absl::Status Failure(LaunchReport& report) {
   report.step[sizeof(report.step) - 1] = '\0';
   report.subject[sizeof(report.subject) - 1] = '\0';
   std::string text = report.step;
   if (report.subject[0] != '\0') absl::StrAppend(&text, " \"", report.subject, "\"");
   absl::Status status = ErrnoStatus(report.error, text);
+  if (absl::IsNotFound(status) && report.error == ESRCH) status = AsPrecondition(status);
   status.SetPayload(kStepPayload, absl::Cord(report.step));
   return status;
 }

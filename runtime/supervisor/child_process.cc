@@ -96,7 +96,13 @@ absl::Status ChildProcess::Release() {
   return isolation::Release(control_.get());
 }
 
-absl::Status ChildProcess::Signal(int signal) const {
+absl::Status ChildProcess::Signal(int signal) {
+  if (signal == SIGKILL) killed_ = true;
+  // Not reaped, it is no other's number.
+  if (const pid_t successor = successor_.Get(); successor != 0) {
+    if (kill(successor, signal) == 0) return absl::OkStatus();
+    return ErrnoStatus(errno, "kill");
+  }
   if (syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0) == 0) {
     return absl::OkStatus();
   }
@@ -139,7 +145,8 @@ absl::Status ChildProcess::Follow() {
   // Not reaped, it is no other's number.
   pidfd_.reset(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   absl::Status status = pidfd_.valid() ? WatchPidfd() : ErrnoStatus(errno, "pidfd_open");
-  if (!status.ok()) kill(pid, SIGKILL);
+  // Its predecessor was killed when it had made it, but not yet told its number.
+  if (!status.ok() || killed_) kill(pid, SIGKILL);
   return status;
 }
 

@@ -61,7 +61,8 @@ class ChildProcess {
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
-  pid_t pid() const { return pid_; }
+  // Of its successor once there is one.
+  pid_t pid() const { return successor_.Get() != 0 ? successor_.Get() : pid_; }
   // Whether it is to be reaped by this.
   bool Owns(pid_t pid) const { return pid == pid_ || pid == successor_.Get(); }
   int pidfd() const { return pidfd_.get(); }
@@ -70,8 +71,8 @@ class ChildProcess {
 
   // Lets it execute its program; FAILED_PRECONDITION unless its stage is READY.
   absl::Status Release();
-  // NOT_FOUND when it has ended.
-  absl::Status Signal(int signal) const;
+  // NOT_FOUND when it has ended. A successor that is being made is killed with it.
+  absl::Status Signal(int signal);
   // Gives the process up; it must still be reaped.
   UniqueFd Abandon();
 
@@ -96,6 +97,7 @@ class ChildProcess {
   UniqueFd control_;
   isolation::SeccompAgent agent_;
   SharedPid successor_;
+  bool killed_ = false;
   Stage stage_;
   Handlers handlers_;
   // Whether *this was destroyed by a handler is seen through it.

@@ -96,7 +96,7 @@ void Execs::Cancel(const ReplyTo& to, const CancelExec& request) {
     return launch.connection() == to.connection() && launch.id() == request.request();
   });
   if (found == execs_.end()) return server_.Fail(to, absl::NotFoundError("the command has ended"));
-  const ChildProcess& process = *found->second.process;
+  ChildProcess& process = *found->second.process;
   // It may have been executed meanwhile, or lead no group yet.
   kill(-process.pid(), SIGKILL);
   const absl::Status killed = process.Signal(SIGKILL);
