@@ -127,7 +127,7 @@ TEST_F(IsolationReport, MarksAMaskThatWasTakenAwayAndAMountThatWasAdded) {
 
 TEST_F(IsolationReport, MarksAVolumeThatIsOfAnotherSource) {
   const std::string id = Start(Run(PodOf("web")), Confined());
-  InMounts(id, "mount --bind /bin /volume");
+  InMounts(id, "mount -t tmpfs -o ro none /volume");
   EXPECT_THAT(Differences(id)["mount /volume"], ::testing::HasSubstr("of another source"));
 }
 
