@@ -52,6 +52,7 @@ void Measure(const Options& options, Targets& targets, fixture::Registry& regist
   if (!options.without_cni) networks.push_back(PodNetwork::kCni);
   for (PodNetwork network : networks) {
     MeasureLifeCycle(targets, network, options.runs, report);
+    MeasureIsolation(targets, network, options.runs, report);
     if (options.at_once_pods > 0) {
       MeasureStartAtOnce(targets, network, options.at_once_pods, 8, report);
     }

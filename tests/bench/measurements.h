@@ -18,6 +18,10 @@ using Targets = std::vector<std::unique_ptr<Target>>;
 // Each life cycle call of a pod with one container, `runs` times.
 void MeasureLifeCycle(Targets& targets, PodNetwork network, int runs, Report& report);
 
+// The way up of a pod with all isolation that a container can ask for and of one with none, `runs`
+// times; with CNI, where the runtime has user namespaces, in one.
+void MeasureIsolation(Targets& targets, PodNetwork network, int runs, Report& report);
+
 // ExecSync of `true`, `runs` times in one container.
 void MeasureExec(Targets& targets, int runs, Report& report);
 
