@@ -44,6 +44,7 @@ constexpr Exception kNotInjected[] = {
     {Caller::kSupervisor, "munmap", "malloc's"},
     {Caller::kSupervisor, "brk", "malloc's"},
     {Caller::kSupervisor, "madvise", "malloc's"},
+    {Caller::kSupervisor, "clock_gettime", "none where the vDSO can read the clock; cannot fail"},
 };
 
 // Those whose failure may leave the launch as it should be.
