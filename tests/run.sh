@@ -129,7 +129,7 @@ run_vm() {
         tests/vm/node.sh "$build" "$archive" ;;
       kernel) in_vm "$kernel" --add "$archive" --add "$package" --timeout 1800 -- \
         "${suites[@]}" kernel ;;
-      *) in_vm "$kernel" "${images[@]}" --timeout 3600 -- "${suites[@]}" "$part" ;;
+      *) in_vm "$kernel" "${images[@]}" --timeout 10800 -- "${suites[@]}" "$part" ;;
     esac
   done
 }
