@@ -65,8 +65,12 @@ static int is_runtimes(int directory, const char* name) {
   return strstr(link, "bulkhead-pod") != NULL;
 }
 
-// On its way to the container's: the runtime's program, or one that may not be seen.
-static int is_ours(int process) { return is_runtimes(process, "exe") != 0; }
+// On its way to the container's: the runtime's program, or one that may not be seen, which one
+// that has ended meanwhile is not either.
+static int is_ours(int process) {
+  int runtimes = is_runtimes(process, "exe");
+  return runtimes == 1 || (runtimes < 0 && faccessat(process, "status", F_OK, 0) == 0);
+}
 
 // What was reached counts only of a process that is not yet the container's own afterwards.
 static void count(int reached, int process, unsigned long* counter) {
@@ -78,8 +82,11 @@ static void count(int reached, int process, unsigned long* counter) {
 static void trace(pid_t pid, int process) {
   if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) != 0) return;
   ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
-  waitpid(pid, NULL, __WALL);
-  if (is_ours(process)) ++found.traced;
+  int status = 0;
+  // While it is stopped it stays the process that it is.
+  if (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status) && is_ours(process)) {
+    ++found.traced;
+  }
   ptrace(PTRACE_DETACH, pid, NULL, NULL);
 }
 
