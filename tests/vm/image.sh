@@ -37,6 +37,8 @@ make_root() {
   # Nothing runs in the guest but what a test starts.
   rm -f "$1"/etc/systemd/system/*.wants/{nginx,redis-server,docker-registry,apt-daily*,dpkg-db*}*
   rm -f "$1"/etc/systemd/system/{timers,getty}.target.wants/* "$1"/etc/systemd/system/redis.service
+  # Such as systemd-tmpfiles-clean, after a quarter of an hour.
+  rm -f "$1"/usr/lib/systemd/system/timers.target.wants/*
 }
 
 # get_kernel FOLDER: unpacks the suite's cloud kernel, from an apt of its own, so that the
