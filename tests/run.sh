@@ -130,7 +130,7 @@ run_vm() {
       selinux) in_vm "$kernel" --lsm selinux --timeout 900 -- "${suites[@]}" selinux ;;
       kernel) in_vm "$kernel" --add "$archive" --add "$package" --timeout 1800 -- \
         "${suites[@]}" kernel ;;
-      *) in_vm "$kernel" "${images[@]}" --timeout 3600 -- "${suites[@]}" "$part" ;;
+      *) in_vm "$kernel" "${images[@]}" --timeout 10800 -- "${suites[@]}" "$part" ;;
     esac
   done
 }

@@ -48,6 +48,8 @@ make_root() {
   # Nothing runs in the guest but what a test starts.
   rm -f "$1"/etc/systemd/system/*.wants/{nginx,redis-server,docker-registry,apt-daily*,dpkg-db*}*
   rm -f "$1"/etc/systemd/system/{timers,getty}.target.wants/* "$1"/etc/systemd/system/redis.service
+  # Such as systemd-tmpfiles-clean, after a quarter of an hour.
+  rm -f "$1"/usr/lib/systemd/system/timers.target.wants/*
 }
 
 # add_policy ROOT: the policy's module for containers, compiled from the policy's sources; what lets the

@@ -9,7 +9,8 @@
 set -uo pipefail
 build=$1 archive=$2 package=$3 runner=$4 part=$5
 # Emulated: races and numbers of the usual size would take hours.
-export BULKHEAD_RACE_ROUNDS=2000 BULKHEAD_MANY_PODS=40
+export BULKHEAD_RACE_ROUNDS=2000 BULKHEAD_MANY_PODS=40 BULKHEAD_MANY_SESSIONS=2000
+export BULKHEAD_FAULT_STRIDE=7
 status=0
 
 suite() {

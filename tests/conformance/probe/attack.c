@@ -69,8 +69,12 @@ static int is_runtimes(int directory, const char* name) {
   return strstr(link, "bulkhead-pod") != NULL;
 }
 
-// On its way to the container's: the runtime's program, or one that may not be seen.
-static int is_ours(int process) { return is_runtimes(process, "exe") != 0; }
+// On its way to the container's: the runtime's program, or one that may not be seen, which one
+// that has ended meanwhile is not either.
+static int is_ours(int process) {
+  int runtimes = is_runtimes(process, "exe");
+  return runtimes == 1 || (runtimes < 0 && faccessat(process, "status", F_OK, 0) == 0);
+}
 
 // What was reached counts only of a process that is not yet the container's own afterwards.
 static void count(int reached, int process, unsigned long* counter) {
