@@ -25,6 +25,15 @@ Outcome OpenInside(int procfs, const char* name, int& attribute) {
   return {};
 }
 
+Outcome WriteInside(const LsmSlice& slice, const char* name) {
+  int attribute = -1;
+  const Outcome opened = OpenInside(slice.procfs, name, attribute);
+  if (!opened.ok()) return opened;
+  const Outcome set = SetLabelInside(slice, attribute);
+  close(attribute);
+  return set;
+}
+
 }  // namespace
 
 absl::StatusOr<plan::LsmPlan> PlanLsm(const spec::SecurityContext& security, const HostFacts& host,
@@ -60,13 +69,13 @@ Outcome OpenLabelInside(const LsmSlice& slice, int& attribute) {
 }
 
 Outcome SetKeyLabelInside(const LsmSlice& slice) {
-  if (*slice.key_attribute == '\0') return {};
-  int attribute = -1;
-  const Outcome opened = OpenInside(slice.procfs, slice.key_attribute, attribute);
-  if (!opened.ok()) return opened;
-  const Outcome set = SetLabelInside(slice, attribute);
-  close(attribute);
-  return set;
+  return *slice.key_attribute == '\0' ? Outcome() : WriteInside(slice, slice.key_attribute);
+}
+
+Outcome BecomeLabelledInside(const LsmSlice& slice) {
+  if (slice.command.empty()) return {};
+  const Outcome outcome = WriteInside(slice, "thread-self/attr/current");
+  return outcome.error == EACCES ? Outcome() : outcome;
 }
 
 Outcome SetLabelInside(const LsmSlice& slice, int attribute) {

@@ -37,6 +37,10 @@ Outcome OpenLabelInside(const LsmSlice& slice, int& attribute);
 // and the policy would keep the container from its own keys. The exec ends it.
 Outcome SetKeyLabelInside(const LsmSlice& slice);
 
+// Inside: gives the calling process the SELinux label at once, without an exec, where the policy
+// allows that; where it does not, nothing is changed.
+Outcome BecomeLabelledInside(const LsmSlice& slice);
+
 // Inside, at the last moment: an AppArmor profile that is removed between this and the exec is as
 // if it were removed after it, and the process unconfined. ENOENT: the kernel knows no such
 // profile; EINVAL: no such SELinux context.

@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "runtime/isolation/credentials.h"
+#include "runtime/isolation/lsm.h"
 #include "runtime/isolation/namespaces.h"
 #include "runtime/isolation/signals.h"
 #include "runtime/kernel/status.h"
@@ -52,8 +54,15 @@ Outcome DropCapabilities() {
   return FromResult(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
 }
 
-Outcome BecomePid1(const CgroupFds& cgroup, int user_namespace, const char* label) {
-  if (Outcome outcome = JoinCgroupsInside(cgroup.v1_tasks); !outcome.ok()) return outcome;
+struct Pid1Slice {
+  const CgroupFds& cgroup;
+  int user_namespace = -1;
+  const char* root_label = "";
+  LsmSlice lsm;
+};
+
+Outcome BecomePid1(const Pid1Slice& slice) {
+  if (Outcome outcome = JoinCgroupsInside(slice.cgroup.v1_tasks); !outcome.ok()) return outcome;
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return FromResult(-1, "dumpable");
   prctl(PR_SET_NAME, "pod-init", 0, 0, 0);
   if (setsid() < 0) return FromResult(-1, "setsid");
@@ -62,14 +71,14 @@ Outcome BecomePid1(const CgroupFds& cgroup, int user_namespace, const char* labe
   ignore.sa_handler = SIG_IGN;
   if (sigaction(SIGCHLD, &ignore, nullptr) != 0) return FromResult(-1, "SIGCHLD");
   if (Outcome outcome = UnblockSignalsInside(); !outcome.ok()) return outcome;
-  if (Outcome outcome = EnterEmptyRoot(label); !outcome.ok()) return outcome;
-  if (Outcome outcome = BecomeSuperuserInside(user_namespace); !outcome.ok()) return outcome;
+  if (Outcome outcome = EnterEmptyRoot(slice.root_label); !outcome.ok()) return outcome;
+  if (Outcome outcome = BecomeSuperuserInside(slice.user_namespace); !outcome.ok()) return outcome;
+  if (Outcome outcome = BecomeLabelledInside(slice.lsm); !outcome.ok()) return outcome;
   return DropCapabilities();
 }
 
-[[noreturn]] void RunPid1(const CgroupFds& cgroup, int user_namespace, const char* label,
-                          int report) {
-  const Outcome outcome = BecomePid1(cgroup, user_namespace, label);
+[[noreturn]] void RunPid1(const Pid1Slice& slice, int report) {
+  const Outcome outcome = BecomePid1(slice);
   if (write(report, &outcome.error, sizeof(outcome.error)) != sizeof(outcome.error)) _exit(1);
   if (!outcome.ok()) _exit(1);
   if (close_range(0, ~0U, 0) != 0) _exit(1);
@@ -78,15 +87,22 @@ Outcome BecomePid1(const CgroupFds& cgroup, int user_namespace, const char* labe
 
 }  // namespace
 
-absl::StatusOr<CloneResult> StartPid1(const CgroupFds& cgroup, int user_namespace,
-                                      const std::string& label) {
+absl::StatusOr<CloneResult> StartPid1(const Pid1& plan) {
+  plan::LsmPlan lsm;
+  lsm.set_selinux_label(plan.labels.process);
+  absl::StatusOr<LsmSlice> label = LsmOutside(lsm, plan.procfs);
+  if (!label.ok()) return label.status();
+  const Pid1Slice slice{.cgroup = plan.cgroup,
+                        .user_namespace = plan.user_namespace,
+                        .root_label = plan.labels.mount.c_str(),
+                        .lsm = *std::move(label)};
   int pair[2];
   if (pipe2(pair, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe for the pod's PID 1");
   UniqueFd reader(pair[0]);
   UniqueFd writer(pair[1]);
-  absl::StatusOr<CloneResult> child = Clone(CLONE_NEWPID, cgroup.v2_directory);
+  absl::StatusOr<CloneResult> child = Clone(CLONE_NEWPID, plan.cgroup.v2_directory);
   if (!child.ok()) return Annotate(child.status(), "start the pod's PID 1");
-  if (child->pid == 0) RunPid1(cgroup, user_namespace, label.c_str(), writer.get());
+  if (child->pid == 0) RunPid1(slice, writer.get());
   writer.reset();
   int error = 0;
   ssize_t n;

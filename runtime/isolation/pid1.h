@@ -2,10 +2,9 @@
 #ifndef BULKHEAD_RUNTIME_ISOLATION_PID1_H_
 #define BULKHEAD_RUNTIME_ISOLATION_PID1_H_
 
-#include <string>
-
 #include "absl/status/statusor.h"
 #include "runtime/isolation/cgroup_join.h"
+#include "runtime/isolation/selinux.h"
 #include "runtime/kernel/process.h"
 
 namespace bulkhead::isolation {
@@ -14,10 +13,17 @@ namespace bulkhead::isolation {
 // the kernel (SIGCHLD ignored), no signal from within the namespace reaches it, and only SIGKILL
 // from outside ends it, and the namespace with it. It has no capabilities, no descriptors, an
 // empty read-only root of its own, and is not dumpable, so that nobody in the pod can read or
-// trace what is left of the supervisor's memory in it. It is in the pod's user namespace (-1: the
-// host's). `label` is the SELinux context of its root, empty for none.
-absl::StatusOr<CloneResult> StartPid1(const CgroupFds& cgroup, int user_namespace,
-                                      const std::string& label);
+// trace what is left of the supervisor's memory in it.
+struct Pid1 {
+  CgroupFds cgroup;
+  int user_namespace = -1;  // The pod's; -1: the host's.
+  // Of the process, and of its root. As nothing is executed, the policy has to allow `dyntransition`
+  // for the process's, which that of many hosts does for the peers: where it does not, it keeps the
+  // supervisor's, and containers do not get at its files in /proc.
+  SelinuxLabels labels;
+  int procfs = -1;  // A verified one of the caller's PID namespace.
+};
+absl::StatusOr<CloneResult> StartPid1(const Pid1& plan);
 
 }  // namespace bulkhead::isolation
 

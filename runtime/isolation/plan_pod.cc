@@ -65,7 +65,8 @@ absl::StatusOr<PlannedPod> PlanPod(const PodInput& input) {
   planned.plan.set_own_uts_namespace(own_network);
   planned.plan.set_shared_pid_namespace(options.pid == spec::NamespaceMode::kPod);
   planned.plan.set_oom_score_adj(kSupervisorOomScoreAdj);
-  planned.plan.set_mount_label(input.mount_label);
+  planned.plan.set_mount_label(input.selinux.mount);
+  planned.plan.set_process_label(input.selinux.process);
   if (own_network) {
     if (absl::Status status = CheckHostname(input.spec.hostname); !status.ok()) return status;
     planned.plan.set_hostname(input.spec.hostname);

@@ -9,6 +9,7 @@
 #include "runtime/isolation/cgroup.h"
 #include "runtime/isolation/descriptors.h"
 #include "runtime/isolation/host_facts.h"
+#include "runtime/isolation/selinux.h"
 #include "runtime/spec/pod.h"
 
 namespace bulkhead::isolation {
@@ -23,7 +24,7 @@ struct PodInput {
   // A leaf of the daemon's own cgroup.
   CgroupJoinPaths supervisor_cgroup;
   uint64_t shm_size = 64 << 20;  // Bytes.
-  std::string mount_label;       // PodSelinux::mount.
+  PodSelinux selinux;
 };
 
 struct PlannedPod {

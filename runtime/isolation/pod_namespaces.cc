@@ -183,7 +183,10 @@ absl::Status AddPid1(const plan::PodPlan& plan, std::span<const UniqueFd> fds, P
   absl::StatusOr<CgroupFds> cgroup = PlannedCgroup(plan.pid1_cgroup(), fds);
   if (!cgroup.ok()) return cgroup.status();
   absl::StatusOr<CloneResult> pid1 =
-      StartPid1(*cgroup, pod.user_namespace.get(), plan.mount_label());
+      StartPid1({.cgroup = *cgroup,
+                 .user_namespace = pod.user_namespace.get(),
+                 .labels = {.process = plan.process_label(), .mount = plan.mount_label()},
+                 .procfs = pod.procfs.get()});
   if (!pid1.ok()) return pid1.status();
   pod.pid1 = std::move(pid1->pidfd);
   pod.pid1_pid = pid1->pid;

@@ -74,6 +74,7 @@ struct SelinuxLabels {
 struct PodSelinux {
   std::string level;  // That its containers share, unless they ask for another.
   std::string mount;
+  std::string process;  // That a container has which asks for nothing more.
 
   bool operator==(const PodSelinux&) const = default;
 };

@@ -143,7 +143,7 @@ class Planner {
   }
 
   absl::Status PlanPod() {
-    isolation::PodInput input{.spec = pod_, .host = facts_, .mount_label = pod_labels_.mount};
+    isolation::PodInput input{.spec = pod_, .host = facts_, .selinux = pod_labels_};
     if (!OnHostNetwork(pod_)) input.network_namespace = absl::StrCat("/run/netns/bulkhead-", kPod);
     if (SharesPidNamespace(pod_)) {
       input.pid1_cgroup = cgroups_->JoinPaths(CgroupBelow(pod_cgroup_, kPod));

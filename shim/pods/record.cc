@@ -27,7 +27,7 @@ namespace bulkhead::isolation {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ResolvedUser, uid, gid, groups, home)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SelinuxLabels, process, mount)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PodSelinux, level, mount)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PodSelinux, level, mount, process)
 
 }  // namespace bulkhead::isolation
 

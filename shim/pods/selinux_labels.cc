@@ -37,6 +37,7 @@ absl::StatusOr<isolation::PodSelinux> LabelPod(const spec::SecurityContext& pod,
                                   .mount = given.mount};
   if (absl::Status status = Settle(labels, canonical); !status.ok()) return status;
   given.mount = labels.mount;
+  given.process = labels.process;
   given.level = isolation::SelinuxLevelOf(labels.mount);
   return given;
 }

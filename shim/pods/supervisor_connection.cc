@@ -84,7 +84,7 @@ absl::StatusOr<int32_t> SupervisorConnection::SetUp(PodSetup setup) {
   isolation::PodInput input{.spec = setup.pod.spec,
                             .host = context_.facts,
                             .network_namespace = setup.pod.network_namespace,
-                            .mount_label = setup.pod.selinux.mount};
+                            .selinux = setup.pod.selinux};
   if (!setup.pid1_cgroup.empty()) {
     input.pid1_cgroup = context_.cgroups->JoinPaths(setup.pid1_cgroup);
   }

@@ -99,6 +99,18 @@ TEST_F(Selinux, EachPodHasALevelOfItsOwnThatItsContainersShare) {
   EXPECT_NE(LevelOf(Start(Run(PodOf("b")), ContainerOf("other", kSleep))), level);
 }
 
+TEST_F(Selinux, ThePid1OfASharedPidNamespaceHasThePodsLabels) {
+  spec::PodSpec pod = PodOf("shared");
+  pod.security.namespaces.pid = spec::NamespaceMode::kPod;
+  spec::ContainerSpec container = ContainerOf("c", kSleep);
+  container.security.namespaces.pid = spec::NamespaceMode::kPod;
+  const std::string id = Start(Run(pod), container);
+  const std::string level = LevelOf(id);
+  EXPECT_EQ(std::string(ExecSync(id, "cat /proc/1/comm /proc/1/attr/current").c_str()),
+            absl::StrCat("pod-init\n", kProcess, level));
+  EXPECT_THAT(ExecSync(id, "cat /proc/1/mountinfo"), HasSubstr(kFile + level));
+}
+
 TEST_F(Selinux, TheContainersOwnFilesHaveItsLabel) {
   spec::ContainerSpec container = ContainerOf("c", kSleep);
   container.security.masked_paths = {"/proc/acpi", "/proc/kcore"};

@@ -41,7 +41,7 @@ class PlansTest : public testing::Test {
                     .network_namespace = own ? "/run/netns/x" : "",
                     .pid1_cgroup = {.v2_directory = "/cg/pod"},
                     .supervisor_cgroup = {.v1_tasks = {"/cg1/tasks"}, .v2_directory = "/cg/sup"},
-                    .mount_label = labels_.mount});
+                    .selinux = {.mount = labels_.mount, .process = labels_.process}});
   }
 
   absl::StatusOr<PlannedRoot> Root() {
@@ -432,6 +432,7 @@ TEST_F(PlansTest, SelinuxLabelsAreOfTheProcessAndOfTheFileSystemsThatAreTheConta
   const std::string process = "system_u:system_r:container_t:s0:c4,c5";
   labels_ = {process, "system_u:object_r:container_file_t:s0:c4,c5"};
   EXPECT_EQ(Pod()->plan.mount_label(), labels_.mount);
+  EXPECT_EQ(Pod()->plan.process_label(), process);
   EXPECT_EQ(Launch()->plan.lsm().selinux_label(), process);
   EXPECT_EQ(Launch()->plan.late_mounts().mount_label(), labels_.mount);
   const plan::RootPlan root = Root()->plan;
