@@ -1,7 +1,10 @@
 #include "runtime/isolation/pid1.h"
 
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -11,6 +14,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <iterator>
 #include <utility>
 
 #include "runtime/isolation/credentials.h"
@@ -54,6 +59,24 @@ Outcome DropCapabilities() {
   return FromResult(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
 }
 
+// All that it does from then on. A container with CAP_SYS_PTRACE may trace it, and must not make
+// through it the calls that the container's own filter forbids.
+Outcome AllowOnlyWaiting() {
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 5),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pause, 4, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 3, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program = {.len = std::size(filter), .filter = filter};
+  return FromResult(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program), "seccomp");
+}
+
 struct Pid1Slice {
   const CgroupFds& cgroup;
   int user_namespace = -1;
@@ -74,7 +97,8 @@ Outcome BecomePid1(const Pid1Slice& slice) {
   if (Outcome outcome = EnterEmptyRoot(slice.root_label); !outcome.ok()) return outcome;
   if (Outcome outcome = BecomeSuperuserInside(slice.user_namespace); !outcome.ok()) return outcome;
   if (Outcome outcome = BecomeLabelledInside(slice.lsm); !outcome.ok()) return outcome;
-  return DropCapabilities();
+  if (Outcome outcome = DropCapabilities(); !outcome.ok()) return outcome;
+  return AllowOnlyWaiting();
 }
 
 [[noreturn]] void RunPid1(const Pid1Slice& slice, int report) {

@@ -259,7 +259,7 @@ TEST_F(LaunchTest, ContainersOfAPodShareTheirPidNamespace) {
       MakeContainer("b", layer_, dir_.Make("b"),
                     {"sh", "-c",
                      "cat /proc/1/comm; ps | grep -c 'sleep 10[0]'; kill -9 1; kill 1; (true &);"
-                     "ls /proc/1/root/ /proc/1/fd/; grep CapBnd /proc/1/status"});
+                     "ls /proc/1/root/ /proc/1/fd/; grep -E '^(CapBnd|Seccomp):' /proc/1/status"});
   for (TestContainer* container : {&first, &second}) {
     container->launch.mutable_namespaces()->set_pid(plan::NamespacesPlan::POD);
   }
@@ -275,7 +275,8 @@ TEST_F(LaunchTest, ContainersOfAPodShareTheirPidNamespace) {
     ASSERT_TRUE(output.ok()) << output.status();
     // PID 1 is not hurt, has nothing to see, and can do nothing.
     EXPECT_EQ(output->text,
-              "pod-init\n1\n/proc/1/fd/:\n\n/proc/1/root/:\nCapBnd:\t0000000000000000\n");
+              "pod-init\n1\n/proc/1/fd/:\n\n/proc/1/root/:\nCapBnd:\t0000000000000000\n"
+              "Seccomp:\t2\n");
     // It ends with everything in its namespace when it is killed from outside.
     ASSERT_TRUE(SendSignal(pod->pid1.get(), SIGKILL).ok());
     EXPECT_EQ(Finish(*sleeping).code, 137);
