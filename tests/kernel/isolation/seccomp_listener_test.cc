@@ -28,6 +28,14 @@ using fixture::SeccompAgent;
 using nlohmann::json;
 using testing::HasSubstr;
 
+// -1: none came. AddressSanitizer makes a call of its own before one that does not return.
+int FirstCall(const SeccompAgent& agent) {
+  for (const int call : agent.calls()) {
+    if (call != SYS_sigaltstack) return call;
+  }
+  return -1;
+}
+
 constexpr char kMakeDirectory[] = "mkdir /tmp/made 2>&1; ls /tmp; ls /proc/self/fd";
 
 class SeccompListenerTest : public testing::Test {
@@ -162,8 +170,7 @@ TEST_F(SeccompListenerTest, OfAllCallsThatAProfileCanNotifyTheFirstIsTheExec) {
     credentials.add_groups(1002);
     container.launch.mutable_process()->set_working_directory("/tmp");
     RunForked([&] { EXPECT_EQ(OutputOf(container).text, "ran\n"); });
-    ASSERT_FALSE(agent.calls().empty());
-    EXPECT_EQ(agent.calls()[0], SYS_execve);
+    EXPECT_EQ(FirstCall(agent), SYS_execve);
   }
 }
 
@@ -178,8 +185,7 @@ TEST_F(SeccompListenerTest, OfACommandsCallsTooTheFirstIsTheExec) {
     RunForked([&] {
       EXPECT_EQ(OutputOfCommand(container, "echo ran", profile, std::move(connection)), "ran\n");
     });
-    ASSERT_FALSE(agent.calls().empty());
-    EXPECT_EQ(agent.calls()[0], SYS_execve);
+    EXPECT_EQ(FirstCall(agent), SYS_execve);
   }
 }
 
