@@ -113,6 +113,7 @@ class MountComparer {
     for (const plan::Mount& mount : late.mounts()) AddPlanned(mount);
     for (const std::string& path : late.masked_paths()) AddCover("masked", path, &IsMask);
     for (const std::string& path : late.read_only_paths()) AddCover("read-only", path, &IsReadOnly);
+    for (const std::string& path : plan_.hook_mounts()) AddOfHooks(path);
     AddUnplanned();
     return std::move(result_);
   }
@@ -172,10 +173,14 @@ class MountComparer {
   }
 
   bool IsCovered(const plan::Mount& mount) const {
+    const std::string path = CleanPath(mount.destination());
     const auto self = std::ranges::find(planned_, &mount);
-    return std::any_of(std::next(self), planned_.end(), [&](const plan::Mount* later) {
-      return IsAtOrBelow(CleanPath(mount.destination()), CleanPath(later->destination()));
-    });
+    return std::any_of(std::next(self), planned_.end(),
+                       [&](const plan::Mount* later) {
+                         return IsAtOrBelow(path, CleanPath(later->destination()));
+                       }) ||
+           std::ranges::any_of(plan_.hook_mounts(),
+                               [&](const std::string& hooks) { return IsAtOrBelow(path, hooks); });
   }
 
   // Of a volume that takes mounts from the host the host may mount another over the source.
@@ -199,6 +204,14 @@ class MountComparer {
       if (hierarchy.directory().empty()) continue;
       expected.type = hierarchy.v1_options().empty() ? "cgroup2" : "cgroup";
       Add(absl::StrCat(kCgroup, "/", hierarchy.directory()), expected);
+    }
+  }
+
+  // Of several at one path the topmost is seen.
+  void AddOfHooks(const std::string& path) {
+    Add(path, {});
+    for (const MountReport& mount : actual_.mounts) {
+      if (mount.destination == path) known_.insert(mount.id);
     }
   }
 
@@ -259,6 +272,7 @@ std::vector<std::string> MountPaths(const plan::ContainerPlan& plan) {
   for (const plan::Mount& mount : late.mounts()) paths.push_back(mount.destination());
   paths.insert(paths.end(), late.masked_paths().begin(), late.masked_paths().end());
   paths.insert(paths.end(), late.read_only_paths().begin(), late.read_only_paths().end());
+  paths.insert(paths.end(), plan.hook_mounts().begin(), plan.hook_mounts().end());
   for (std::string& path : paths) path = CleanPath(path);
   return paths;
 }

@@ -62,6 +62,17 @@ struct Device {
   bool operator==(const Device&) const = default;
 };
 
+// A createContainer hook of the OCI runtime specification. The CRI has none; CDI has.
+struct Hook {
+  std::string path;               // On the host.
+  std::vector<std::string> args;  // The first is the program's name.
+  // NAME=value, and nothing else. Values may be secret.
+  std::vector<std::string> env;
+  std::optional<uint32_t> timeout;  // Seconds.
+
+  bool operator==(const Hook&) const = default;
+};
+
 // CRI ContainerConfig with its LinuxContainerConfig.
 struct ContainerSpec {
   ContainerMetadata metadata;
@@ -77,6 +88,7 @@ struct ContainerSpec {
   std::vector<Device> devices;
   // "vendor/class=device". What they need is among the other members once they are resolved.
   std::vector<std::string> cdi_devices;
+  std::vector<Hook> hooks;
   std::map<std::string, std::string> labels;
   std::map<std::string, std::string> annotations;
   // Relative to the pod's log directory.

@@ -82,8 +82,9 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Mount, container_path, host_path
                                                 nodev, noexec)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Device, container_path, host_path, permissions,
                                                 type, major, minor, file_mode, uid, gid)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Hook, path, args, env, timeout)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ContainerSpec, metadata, user_image, image, command, args,
-                                   working_dir, env, mounts, devices, cdi_devices, labels,
+                                   working_dir, env, mounts, devices, cdi_devices, hooks, labels,
                                    annotations, log_path, stdin, stdin_once, tty, stop_signal,
                                    resources, security)
 
@@ -147,10 +148,11 @@ absl::StatusOr<PodResources> PodResourcesFromJson(const nlohmann::json& json) {
 }
 
 absl::StatusOr<ContainerSpec> ContainerSpecFromJson(const nlohmann::json& json) {
-  if (json.contains("cdi_devices")) return FromJson<ContainerSpec>(json);
+  if (json.contains("cdi_devices") && json.contains("hooks")) return FromJson<ContainerSpec>(json);
   // A record of a version that had none.
-  nlohmann::json completed = json;
-  completed["cdi_devices"] = nlohmann::json::array();
+  nlohmann::json completed = {{"cdi_devices", nlohmann::json::array()},
+                              {"hooks", nlohmann::json::array()}};
+  completed.update(json);
   return FromJson<ContainerSpec>(completed);
 }
 

@@ -21,6 +21,7 @@ using isolation::ForEach;
 using isolation::OtherKeys;
 using isolation::ReadNumber;
 using isolation::ReadString;
+using isolation::ReadStrings;
 using isolation::Refuse;
 using nlohmann::json;
 
@@ -28,6 +29,7 @@ constexpr uint64_t kIdLimit = std::numeric_limits<uint32_t>::max() - 1;
 // mknod(2): 12 bits of the major number, 20 of the minor.
 constexpr uint64_t kMajorLimit = (1 << 12) - 1;
 constexpr uint64_t kMinorLimit = (1 << 20) - 1;
+constexpr uint64_t kTimeoutLimit = 3600;  // Seconds; a call of the kubelet's ends long before.
 
 absl::StatusOr<std::string> ReadPath(const json& from, absl::string_view key,
                                      const std::string& place) {
@@ -48,14 +50,21 @@ absl::Status ReadOptional(const json& from, absl::string_view key, const std::st
   return number.status();
 }
 
-absl::Status ReadVariable(const json& from, const std::string& place, Edits& to) {
+absl::StatusOr<std::pair<std::string, std::string>> ParseVariable(const json& from,
+                                                                  const std::string& place) {
   const absl::StatusOr<std::string> text = ReadString(from, place);
   if (!text.ok()) return text.status();
   const size_t equals = text->find('=');
   if (equals == 0 || equals == text->npos || text->find('\0') != text->npos) {
     return Refuse(place, "is not of the form NAME=VALUE");  // The value may be secret.
   }
-  to.env.emplace_back(text->substr(0, equals), text->substr(equals + 1));
+  return std::pair(text->substr(0, equals), text->substr(equals + 1));
+}
+
+absl::Status ReadVariable(const json& from, const std::string& place, Edits& to) {
+  auto variable = ParseVariable(from, place);
+  if (!variable.ok()) return variable.status();
+  to.env.push_back(*std::move(variable));
   return absl::OkStatus();
 }
 
@@ -151,6 +160,46 @@ absl::Status ReadMount(const json& from, const std::string& place, Edits& to) {
   return status;
 }
 
+constexpr absl::string_view kHook = "createContainer";
+constexpr absl::string_view kOtherHooks[] = {"prestart", "createRuntime", "startContainer",
+                                             "poststart", "poststop"};
+
+absl::Status ReadHookName(const json& from, const std::string& place, Edits& to) {
+  const json* value = Find(from, "hookName");
+  const std::string here = Below(place, "hookName");
+  if (value == nullptr) return Refuse(here, "is missing");
+  const absl::StatusOr<std::string> name = ReadString(*value, here);
+  if (!name.ok() || *name == kHook) return name.status();
+  if (!absl::c_linear_search(kOtherHooks, *name)) {
+    return Refuse(here, *value, "is not the name of a hook");
+  }
+  to.not_built.push_back(absl::StrCat("hooks of the kind ", *name));
+  return absl::OkStatus();
+}
+
+absl::Status ReadHook(const json& from, const std::string& place, Edits& to) {
+  absl::Status status =
+      CheckKeys(from, place, {"hookName", "path", "args", "env", "timeout"}, OtherKeys::kRefuse);
+  if (status.ok()) status = ReadHookName(from, place, to);
+  if (!status.ok()) return status;
+  absl::StatusOr<std::string> path = ReadPath(from, "path", place);
+  if (!path.ok()) return path.status();
+  spec::Hook hook{.path = *std::move(path)};
+  status = ReadStrings(from, "args", place, hook.args);
+  if (!status.ok()) return status;
+  status = ForEach(from, "env", place, [&](const json& variable, const std::string& here) {
+    const auto parsed = ParseVariable(variable, here);
+    if (parsed.ok()) hook.env.push_back(absl::StrCat(parsed->first, "=", parsed->second));
+    return parsed.status();
+  });
+  if (status.ok()) status = ReadOptional(from, "timeout", place, kTimeoutLimit, hook.timeout);
+  if (status.ok() && hook.timeout == 0u) {
+    status = Refuse(Below(place, "timeout"), "0 seconds are too short");
+  }
+  if (status.ok()) to.hooks.push_back(std::move(hook));
+  return status;
+}
+
 absl::Status ReadGroup(const json& from, const std::string& place, Edits& to) {
   if (!from.is_number_unsigned() || from.get<uint64_t>() > kIdLimit) {
     return Refuse(place, from, absl::StrCat("is not a number from 0 to ", kIdLimit));
@@ -179,8 +228,9 @@ absl::StatusOr<Edits> ReadEdits(const json& edits, const std::string& place) {
   each("deviceNodes", ReadDeviceNode);
   each("mounts", ReadMount);
   each("additionalGids", ReadGroup);
+  each("hooks", ReadHook);
   if (!status.ok()) return status;
-  for (const char* key : {"hooks", "intelRdt", "netDevices"}) {
+  for (const char* key : {"intelRdt", "netDevices"}) {
     const json* value = Find(edits, key);
     if (value != nullptr && !value->empty()) out.not_built.push_back(key);
   }
@@ -211,6 +261,7 @@ void ApplyEdits(const Edits& edits, spec::ContainerSpec& spec) {
     auto& groups = spec.security.supplemental_groups;
     if (!absl::c_linear_search(groups, group)) groups.push_back(group);
   }
+  spec.hooks.insert(spec.hooks.end(), edits.hooks.begin(), edits.hooks.end());
 }
 
 }  // namespace bulkhead::cdi

@@ -18,7 +18,8 @@ struct Edits {
   std::vector<spec::Device> devices;
   std::vector<spec::Mount> mounts;
   std::vector<uint32_t> groups;
-  // The keys that are given and not built; a device that needs one is refused.
+  std::vector<spec::Hook> hooks;
+  // What is given and not built; a device that needs one is refused.
   std::vector<std::string> not_built;
 
   bool operator==(const Edits&) const = default;

@@ -114,12 +114,19 @@ nlohmann::json ToJson(const spec::Resources& resources) {
   return json;
 }
 
+nlohmann::json ToJson(const std::vector<spec::Hook>& hooks) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const spec::Hook& hook : hooks) list.push_back({{"path", hook.path}, {"args", hook.args}});
+  return list;
+}
+
 }  // namespace
 
 nlohmann::json ToJson(const pods::DryPlan& plan) {
   return {{"pod", Part<plan_text::PodPlan>(plan.pod.plan, plan.pod.descriptors)},
           {"root", Part<plan_text::RootPlan>(plan.root.plan, plan.root.descriptors)},
           {"launch", LaunchToJson(plan.launch)},
+          {"hooks", ToJson(plan.hooks)},
           {"cgroup",
            {{"path", plan.cgroup},
             {"resources", ToJson(plan.resources)},

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/kernel/fd.h"
 #include "runtime/kernel/status.h"
@@ -24,6 +25,8 @@ namespace bulkhead::network {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr size_t kQuoted = 512;
 
 struct Pipe {
   UniqueFd read;
@@ -190,7 +193,7 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
 }
 
 absl::StatusOr<pid_t> Spawn(const ChildProcess& child, const SpawnSettings& settings) {
-  std::vector<std::string> words = {child.program};
+  std::vector<std::string> words = {child.name.empty() ? child.program : child.name};
   words.insert(words.end(), child.arguments.begin(), child.arguments.end());
   const std::vector<char*> arguments = Pointers(words);
   const std::vector<char*> environment = Pointers(child.environment);
@@ -227,6 +230,19 @@ absl::StatusOr<ChildResult> RunChild(const ChildProcess& child) {
   result.exited = info.si_code == CLD_EXITED;
   result.code = info.si_status;
   return result;
+}
+
+std::string HowItEnded(const ChildResult& result) {
+  return absl::StrCat(result.exited ? "exit status " : "signal ", result.code);
+}
+
+std::string LastWords(const std::string& text) {
+  std::string tail(absl::StripAsciiWhitespace(text));
+  if (tail.size() > kQuoted) tail = "..." + tail.substr(tail.size() - kQuoted);
+  for (char& c : tail) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  return tail;
 }
 
 }  // namespace bulkhead::network

@@ -14,6 +14,7 @@ namespace bulkhead::network {
 
 struct ChildProcess {
   std::string program;                   // Absolute path.
+  std::string name;                      // Its argv[0]; empty: the path.
   std::vector<std::string> arguments;    // Behind its name.
   std::vector<std::string> environment;  // NAME=value; nothing is inherited.
   std::string input;                     // What it reads from standard input.
@@ -36,6 +37,11 @@ struct ChildResult {
 // does not hold the call. Installs no signal handler, so it is safe on any thread; nothing else in
 // the process may reap children that it did not start.
 absl::StatusOr<ChildResult> RunChild(const ChildProcess& child);
+
+// "exit status 1" or "signal 9".
+std::string HowItEnded(const ChildResult& result);
+// The last 512 bytes of what it wrote, where programs that crash say why, on one line.
+std::string LastWords(const std::string& text);
 
 }  // namespace bulkhead::network
 

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "runtime/kernel/status.h"
@@ -14,7 +13,6 @@ namespace {
 using nlohmann::json;
 
 constexpr int kTryAgainLater = 11;
-constexpr size_t kQuotedError = 512;  // Bytes of standard error that a message repeats.
 
 // Plugins call iptables, ip and the like. Nothing of the daemon's own environment is passed on.
 constexpr char kSearchPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -35,20 +33,6 @@ std::vector<std::string> Environment(const std::string& command, const CniAttach
 std::string StringAt(const json& object, const char* key) {
   const auto value = object.find(key);
   return value != object.end() && value->is_string() ? value->get<std::string>() : "";
-}
-
-std::string HowItEnded(const ChildResult& result) {
-  return absl::StrCat(result.exited ? "exit status " : "signal ", result.code);
-}
-
-// The end of the text, where programs that crash say why last, on one line.
-std::string Tail(const std::string& text) {
-  std::string tail(absl::StripAsciiWhitespace(text));
-  if (tail.size() > kQuotedError) tail = "..." + tail.substr(tail.size() - kQuotedError);
-  for (char& c : tail) {
-    if (c == '\n' || c == '\r') c = ' ';
-  }
-  return tail;
 }
 
 }  // namespace
@@ -95,7 +79,7 @@ absl::Status CniFailure(const std::string& command, const std::string& type,
   const json object = json::parse(output, nullptr, false);
   const auto code = object.find("code");
   if (!object.is_object() || code == object.end() || !code->is_number_integer()) {
-    const std::string said = Tail(error.empty() ? output : error);
+    const std::string said = LastWords(error.empty() ? output : error);
     return absl::InternalError(absl::StrCat(subject, how_it_ended, said.empty() ? "" : ": ", said));
   }
   std::string message = absl::StrCat(subject, "code ", code->get<int64_t>());

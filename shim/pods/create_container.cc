@@ -1,7 +1,9 @@
 // CreateContainer: intent, everything that the container needs, and its process up to the exec.
 // What fails is undone by TearDownContainer, the same that undoes after a crash.
 #include <glog/logging.h>
+#include <sys/eventfd.h>
 
+#include <cerrno>
 #include <map>
 #include <utility>
 
@@ -55,7 +57,7 @@ class Service::ContainerMaking {
         &ContainerMaking::FindLabels,       &ContainerMaking::RecordIntent,
         &ContainerMaking::LeaseLayers,      &ContainerMaking::MakeDirectories,
         &ContainerMaking::ReserveExit,      &ContainerMaking::MakeCgroup,
-        &ContainerMaking::Launch,
+        &ContainerMaking::MakeCancel,       &ContainerMaking::Launch,
     };
     absl::Status status = FindImage();
     for (const Step step : kSteps) {
@@ -183,6 +185,17 @@ class Service::ContainerMaking {
     return Annotate(service_.host_->Confine(cgroup, spec_), "make the container's cgroup");
   }
 
+  // What ends hooks, which take their time, when the pod is stopped.
+  absl::Status MakeCancel() {
+    if (spec_.hooks.empty()) return absl::OkStatus();
+    UniqueFd cancel(eventfd(0, EFD_CLOEXEC));
+    if (!cancel.valid()) return ErrnoStatus(errno, "eventfd");
+    const std::lock_guard lock(pod_.mutex);
+    if (!TakesContainers(pod_)) return NotReady(pod_);
+    container_.cancel = std::move(cancel);
+    return absl::OkStatus();
+  }
+
   absl::Status Launch() {
     const auto supervisor = SupervisorOf(pod_);
     if (supervisor == nullptr) return NotReady(pod_);
@@ -199,9 +212,11 @@ class Service::ContainerMaking {
                                      .seccomp_file = service_.SeccompFileOf(pod_, container_),
                                      .plan_file = service_.PlanFileOf(pod_, container_),
                                      .target_pid = target_pid_,
-                                     .stopped = [this] { return !StillTakesContainers(); }});
-    if (!launched.ok()) return launched.status();
+                                     .stopped = [this] { return !StillTakesContainers(); },
+                                     .cancel_fd = container_.cancel.get()});
     const std::lock_guard lock(pod_.mutex);
+    container_.cancel.reset();
+    if (!launched.ok()) return launched.status();
     container_.record.user = launched->user;
     container_.record.seccomp_kept = true;
     container_.record.apparmor_profile = launched->apparmor_profile;

@@ -68,6 +68,7 @@ class Planner {
     images_.Release(kContainer);
     if (!status.ok()) return status;
     plan_.resources = spec_.resources;
+    plan_.hooks = spec_.hooks;
     return std::move(plan_);
   }
 

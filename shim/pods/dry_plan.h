@@ -25,6 +25,7 @@ struct DryPlan {
   std::string cgroup;
   spec::Resources resources;
   std::vector<isolation::DeviceRule> devices;  // None for a privileged container.
+  std::vector<spec::Hook> hooks;
 };
 
 // Plans by the same functions as the life cycle, on this host and with this configuration, and

@@ -47,6 +47,7 @@ struct ContainerLaunch {
   std::string plan_file;          // And its plan.
   int32_t target_pid = 0;         // With NamespaceMode::kTarget.
   std::function<bool()> stopped;  // Whether the pod takes no containers any more.
+  int cancel_fd = -1;             // Of hooks: borrowed, readable then; -1 without any.
 };
 
 struct LaunchedContainer {

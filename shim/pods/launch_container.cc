@@ -1,6 +1,9 @@
 // A container's way through its plans: volumes, root, user, launch.
 #include <glog/logging.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +13,7 @@
 #include "runtime/kernel/status.h"
 #include "runtime/supervisor/protocol.h"
 #include "shim/log/event.h"
+#include "shim/pods/container_hooks.h"
 #include "shim/pods/plan_file.h"
 #include "shim/pods/seccomp_file.h"
 #include "shim/pods/supervisor_connection.h"
@@ -170,13 +174,34 @@ absl::StatusOr<LaunchedContainer> SupervisorConnection::CreateContainer(
         SignalContainer(container.spec.security.namespaces.target_id, 0, kCallTimeout);
     if (!alive.ok()) return Annotate(alive, "namespace_options.target_id");
   }
+  if (!container.spec.hooks.empty()) {
+    // By RunHooks, as hooks write to it.
+    planned->plan.mutable_late_mounts()->set_read_only_root(false);
+  }
   supervisor::Request request;
   *request.mutable_create_container()->mutable_plan() = std::move(planned->plan);
   const auto response = client_->Call(std::move(request), *std::move(fds), kCallTimeout);
   if (!response.ok()) return Annotate(response.status(), "create container");
-  return LaunchedContainer{.pid = response->reply.create_container().pid(),
-                           .user = *user,
-                           .apparmor_profile = *apparmor};
+  const int32_t pid = response->reply.create_container().pid();
+  if (absl::Status hooked = RunHooks(launch, pid); !hooked.ok()) {
+    return Annotate(hooked, "hooks of CDI devices");
+  }
+  return LaunchedContainer{.pid = pid, .user = *user, .apparmor_profile = *apparmor};
+}
+
+absl::Status SupervisorConnection::RunHooks(const ContainerLaunch& launch, int32_t pid) {
+  if (launch.container.spec.hooks.empty()) return absl::OkStatus();
+  const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!process.valid()) return ErrnoStatus(errno, "open the container's process");
+  // Only a process that the supervisor has not reaped still had its number when that was used.
+  absl::Status status = SignalContainer(launch.container.id, 0, kCallTimeout);
+  if (!status.ok()) return status;
+  const auto mounts = pods::RunHooks({.container = launch.container,
+                                      .bundle = launch.pod_directory,
+                                      .process = process.get(),
+                                      .pid = pid,
+                                      .cancel_fd = launch.cancel_fd});
+  return mounts.ok() ? AddHookMounts(launch.plan_file, *mounts) : mounts.status();
 }
 
 }  // namespace bulkhead::pods

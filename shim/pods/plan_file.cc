@@ -24,6 +24,14 @@ absl::Status WritePlanFile(const std::string& path, const plan::RootPlan& root,
   return ReplaceFile(path, plan.SerializeAsString(), 0600);
 }
 
+absl::Status AddHookMounts(const std::string& path, const std::vector<std::string>& mounts) {
+  if (mounts.empty()) return absl::OkStatus();
+  absl::StatusOr<plan::ContainerPlan> plan = ReadPlanFile(path);
+  if (!plan.ok()) return plan.status();
+  plan->mutable_hook_mounts()->Add(mounts.begin(), mounts.end());
+  return ReplaceFile(path, plan->SerializeAsString(), 0600);
+}
+
 absl::StatusOr<plan::ContainerPlan> ReadPlanFile(const std::string& path) {
   const absl::StatusOr<std::string> content = ReadFile(path, kSizeLimit);
   if (!content.ok()) return content.status();

@@ -3,6 +3,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -15,6 +16,9 @@ namespace bulkhead::pods {
 // out: a pod may have secrets in both.
 absl::Status WritePlanFile(const std::string& path, const plan::RootPlan& root,
                            const plan::LaunchPlan& launch, const std::set<std::string>& devices);
+
+// Adds where hooks mounted something.
+absl::Status AddHookMounts(const std::string& path, const std::vector<std::string>& mounts);
 
 // NOT_FOUND for a container of a version that kept none. DATA_LOSS for one that does not parse.
 absl::StatusOr<plan::ContainerPlan> ReadPlanFile(const std::string& path);

@@ -37,6 +37,8 @@ struct Container {
   std::optional<absl::Status> made;
   std::optional<absl::Status> started;
   bool removed = false;
+  // An eventfd while hooks may run; it becomes readable when the pod is stopped.
+  UniqueFd cancel;
   // Of the attached clients.
   std::vector<std::weak_ptr<ContainerEnd>> ends;
 };

@@ -32,6 +32,9 @@ absl::Status Service::StopPod(const std::shared_ptr<Pod>& pod) {
   if (pod->released || pod->removed) return absl::OkStatus();
   pod->stop_under_way = true;
   pod->record.stopping = true;
+  for (const auto& [container_id, container] : pod->containers) {
+    if (container->cancel.valid()) eventfd_write(container->cancel.get(), 1);
+  }
   pod->changed.notify_all();
   lock.unlock();
 

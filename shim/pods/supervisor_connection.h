@@ -72,6 +72,8 @@ class SupervisorConnection : public PodSupervisor {
     UniqueFd directory;
   };
   absl::StatusOr<MadeRoot> PrepareRoot(const ContainerLaunch& launch);
+  // For a container that was created.
+  absl::Status RunHooks(const ContainerLaunch& launch, int32_t pid);
   // OK when the supervisor knows what a plan asks of the security modules and of an agent.
   absl::Status CheckKnown(const plan::LsmPlan& lsm, const plan::SeccompPlan& seccomp) const;
   // The same for a label of SELinux's, of a process or of files.

@@ -119,8 +119,9 @@ TEST_F(Devices, ThatAreInNoFileAreNotFoundAndUnreadableFilesAreTold) {
 }
 
 TEST_F(Devices, ThatNeedWhatIsNotBuiltAreRefused) {
-  Write(Etc() + "/a.json", "a", R"({"hooks": [{"hookName": "createContainer", "path": "/h"}]})");
-  EXPECT_THAT(Fault(absl::StatusCode::kUnimplemented), HasSubstr("/a.json: needs hooks, which"));
+  Write(Etc() + "/a.json", "a", R"({"hooks": [{"hookName": "poststop", "path": "/h"}]})");
+  EXPECT_THAT(Fault(absl::StatusCode::kUnimplemented),
+              HasSubstr("/a.json: needs hooks of the kind poststop, which"));
 }
 
 TEST_F(Devices, WhoseMountHasNoSourceAreRefusedAndNoneIsMade) {

@@ -101,10 +101,21 @@ TEST(ParseSpecFile, ReadsTheOptionsOfMounts) {
 }
 
 TEST(ParseSpecFile, NotesWhatIsAskedAndNotBuilt) {
-  EXPECT_THAT(EditsOf(R"({"hooks": [{"hookName": "createContainer", "path": "/h"}],
+  EXPECT_THAT(EditsOf(R"({"hooks": [{"hookName": "createContainer", "path": "/h"},
+                                    {"hookName": "poststop", "path": "/h"}],
                           "intelRdt": {"closID": "a"}, "netDevices": []})")
                   .not_built,
-              testing::ElementsAre("hooks", "intelRdt"));
+              testing::ElementsAre("hooks of the kind poststop", "intelRdt"));
+}
+
+TEST(ParseSpecFile, ReadsEveryKeyOfAHook) {
+  const Edits edits = EditsOf(R"({"hooks": [{"hookName": "createContainer", "path": "/h",
+      "args": ["h", "-a"], "env": ["A=b=c"], "timeout": 7}, {"hookName": "createContainer",
+      "path": "/i"}]})");
+  EXPECT_THAT(edits.hooks,
+              testing::ElementsAre(
+                  spec::Hook{.path = "/h", .args = {"h", "-a"}, .env = {"A=b=c"}, .timeout = 7},
+                  spec::Hook{.path = "/i"}));
 }
 
 TEST(ParseSpecFile, RefusesWithPlaceAndValue) {
@@ -130,6 +141,15 @@ TEST(ParseSpecFile, RefusesWithPlaceAndValue) {
               HasSubstr("mounts[0].type: \"tmpfs\""));
   EXPECT_THAT(fault(R"({"env": ["SECRET"]})"), HasSubstr("env[0]: is not of the form"));
   EXPECT_THAT(fault(R"({"additionalGids": [-1]})"), HasSubstr("additionalGids[0]: -1"));
+  EXPECT_THAT(fault(R"({"hooks": [{"path": "/h"}]})"), HasSubstr("hooks[0].hookName: is missing"));
+  EXPECT_THAT(fault(R"({"hooks": [{"hookName": "begin", "path": "/h"}]})"),
+              HasSubstr("hooks[0].hookName: \"begin\" is not the name of a hook"));
+  EXPECT_THAT(fault(R"({"hooks": [{"hookName": "createContainer", "path": "h"}]})"),
+              HasSubstr("hooks[0].path: \"h\" is not absolute"));
+  EXPECT_THAT(fault(R"({"hooks": [{"hookName": "createContainer", "path": "/h", "timeout": 0}]})"),
+              HasSubstr("hooks[0].timeout: 0 seconds"));
+  EXPECT_THAT(fault(R"({"hooks": [{"hookName": "createContainer", "path": "/h", "env": ["A"]}]})"),
+              HasSubstr("hooks[0].env[0]: is not of the form"));
   EXPECT_THAT(fault(R"({"seccomp": {}})"), HasSubstr("seccomp: is not a key"));
   EXPECT_THAT(fault("[]"), HasSubstr("containerEdits: [] is not an object"));
 }

@@ -325,6 +325,13 @@ TEST_F(CompareTest, TakesNothingButAnEmptyFolderOrTheNullDeviceForAMask) {
   EXPECT_EQ(Others(), Verdicts());
 }
 
+TEST_F(CompareTest, KnowsAMountOfAHooksAndMissesIt) {
+  planned_.plan.add_hook_mounts("/mnt");
+  EXPECT_EQ(Others(), (Verdicts{{"mount /mnt", Verdict::kDiffers}}));
+  Mount("/mnt", "tmpfs", "rw");
+  EXPECT_FALSE(Others().contains("mount /mnt"));
+}
+
 TEST_F(CompareTest, TellsAMountThatNobodyPlannedUnlessTheContainerMayMount) {
   Mount("/etc", "tmpfs", "rw");
   EXPECT_EQ(Others(), (Verdicts{{"mount /etc", Verdict::kDiffers}}));

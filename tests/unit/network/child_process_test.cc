@@ -45,6 +45,19 @@ TEST_F(RunChildTest, ReturnsWhatTheChildWroteAndHowItEnded) {
   EXPECT_EQ(result->error, "bad\n");
 }
 
+TEST_F(RunChildTest, GivesTheChildTheNameThatIsAskedFor) {
+  const auto result = RunChild({.program = "/bin/sh",
+                                .name = "hook",
+                                .arguments = {"-c", "tr '\\0' ' ' < /proc/$$/cmdline"}});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(result->output, testing::StartsWith("hook -c "));
+}
+
+TEST(LastWords, AreOneLineOfTheEnd) {
+  EXPECT_EQ(LastWords("why:\nbecause\n"), "why: because");
+  EXPECT_EQ(LastWords(std::string(1000, 'a') + "b"), "..." + std::string(511, 'a') + "b");
+}
+
 TEST_F(RunChildTest, PassesNoOtherDescriptorOn) {
   const UniqueFd leak(open("/dev/null", O_RDONLY));  // Deliberately without O_CLOEXEC.
   const absl::StatusOr<ChildResult> result = Run("ls -l /proc/$$/fd");

@@ -142,6 +142,9 @@ TEST(ApplyHardened, RefusesAContainerWhatWouldWeakenIt) {
       .mounts = {{}, {.propagation = spec::MountPropagation::kBidirectional}}};
   EXPECT_THAT(ContainerRefusal(shared),
               HasSubstr("config.mounts[1].propagation: BIDIRECTIONAL is refused"));
+  const spec::ContainerSpec hooked{.hooks = {{.path = "/usr/bin/hook"}}};
+  EXPECT_THAT(ContainerRefusal(hooked),
+              HasSubstr("config.CDI_devices: a device with hooks is refused"));
 }
 
 TEST(ApplyHardened, RefusesSelinuxLabelsBeyondWhatEveryPodMayAskFor) {

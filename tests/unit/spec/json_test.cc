@@ -33,7 +33,8 @@ TEST(SpecJson, RefusesARecordThatLacksAMember) {
 TEST(SpecJson, RoundTripsADeviceWithAndWithoutWhatTheHostTells) {
   const ContainerSpec spec{
       .devices = {{.container_path = "/dev/a", .uid = 0}, {.container_path = "/dev/b", .major = 8}},
-      .cdi_devices = {"v.com/d=a"}};
+      .cdi_devices = {"v.com/d=a"},
+      .hooks = {{.path = "/a", .args = {"a", "b"}, .env = {"A=b"}}, {.path = "/b", .timeout = 7}}};
   const absl::StatusOr<ContainerSpec> back = ContainerSpecFromJson(ToJson(spec));
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(*back, spec);
@@ -42,6 +43,7 @@ TEST(SpecJson, RoundTripsADeviceWithAndWithoutWhatTheHostTells) {
 TEST(SpecJson, ReadsAContainerOfAVersionWithoutCdiDevices) {
   nlohmann::json json = ToJson(ContainerSpec{.devices = {{.container_path = "/dev/a"}}});
   json.erase("cdi_devices");
+  json.erase("hooks");
   for (const char* member : {"type", "major", "minor", "file_mode", "uid", "gid"}) {
     json["devices"][0].erase(member);
   }
