@@ -23,8 +23,8 @@ namespace {
 
 constexpr char kHost[] = "host";
 
-// A tmpfs with one directory.
-absl::StatusOr<UniqueFd> MakeDirectoryIn(const char* name) {
+// With one directory.
+absl::StatusOr<UniqueFd> NewTmpfsWith(const char* name) {
   absl::StatusOr<UniqueFd> made =
       NewFilesystem("tmpfs", {{"mode", "0755"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
   if (made.ok() && mkdirat(made->get(), name, 0755) != 0) {
@@ -89,9 +89,9 @@ absl::StatusOr<HostView> HostView::Make(const std::string& place, std::string_vi
   std::error_code error;
   const std::filesystem::path real = std::filesystem::canonical(place, error);
   if (error) return ErrnoStatus(error.value(), place);
-  absl::StatusOr<UniqueFd> base = MakeDirectoryIn(kHost);
+  absl::StatusOr<UniqueFd> base = NewTmpfsWith(kHost);
   if (!base.ok()) return base.status();
-  absl::StatusOr<UniqueFd> bundle = MakeDirectoryIn(kRoot);
+  absl::StatusOr<UniqueFd> bundle = NewTmpfsWith(kRoot);
   if (!bundle.ok()) return bundle.status();
   absl::Status status = WriteConfig(bundle->get(), config);
   if (!status.ok()) return status;

@@ -14,19 +14,13 @@
 #include "runtime/isolation/cgroup_join.h"
 #include "runtime/isolation/launch.h"
 #include "runtime/isolation/launch_report.h"
+#include "runtime/isolation/oci_state.h"
 #include "runtime/kernel/status.h"
 
 namespace bulkhead::isolation {
 namespace {
 
 using nlohmann::json;
-
-// The first specification with all of what is told is 1.1.0.
-constexpr char kOciVersion[] = "1.1.0";
-
-std::string ToText(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
 
 // An object of the same members without its end.
 std::string Open(std::string object) {
@@ -71,12 +65,8 @@ absl::Status PlanSeccompListener(const std::string& agent, const ProcessState& s
         "seccomp: the container's filter needs a seccomp agent, isolation.seccomp_agent names "
         "none");
   }
-  const json inner = {{"ociVersion", kOciVersion},
-                      {"id", state.id},
-                      {"status", state.status},
-                      // Required, and nothing that there is here.
-                      {"bundle", ""},
-                      {"annotations", state.annotations}};
+  // A bundle is required, and nothing that there is here.
+  const json inner = OciState(state.id, state.status, "", state.annotations);
   const json outer = {
       {"ociVersion", kOciVersion}, {"fds", {"seccompFd"}}, {"metadata", listener.metadata()}};
   listener.set_process_state(absl::StrCat(Open(ToText(outer)), ",\"state\":", Open(ToText(inner))));

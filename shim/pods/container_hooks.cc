@@ -9,6 +9,7 @@
 #include "nlohmann/json.hpp"
 #include "runtime/isolation/host_view.h"
 #include "runtime/isolation/mount_report.h"
+#include "runtime/isolation/oci_state.h"
 #include "runtime/kernel/file.h"
 #include "runtime/kernel/status.h"
 #include "shim/network/child_process.h"
@@ -19,30 +20,22 @@ namespace {
 using isolation::HostView;
 using nlohmann::json;
 
-constexpr char kOciVersion[] = "1.1.0";
 constexpr std::chrono::seconds kTimeout{60};
-
-std::string ToText(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
 
 // What hooks look for the root in, of all that a runtime's bundle has.
 std::string ConfigOf(const HookRun& run) {
-  return ToText(
-      {{"ociVersion", kOciVersion},
+  return isolation::ToText(
+      {{"ociVersion", isolation::kOciVersion},
        {"root",
         {{"path", HostView::kRoot}, {"readonly", run.container.spec.security.readonly_rootfs}}},
        {"annotations", run.container.spec.annotations}});
 }
 
-// runtime.md of the OCI runtime specification, "State".
 std::string StateOf(const HookRun& run) {
-  return ToText({{"ociVersion", kOciVersion},
-                 {"id", run.container.id},
-                 {"status", "creating"},
-                 {"pid", run.pid},
-                 {"bundle", run.bundle},
-                 {"annotations", run.container.spec.annotations}});
+  json state =
+      isolation::OciState(run.container.id, "creating", run.bundle, run.container.spec.annotations);
+  state["pid"] = run.pid;
+  return isolation::ToText(state);
 }
 
 absl::Status RunOne(const spec::Hook& hook, const std::string& state, int cancel_fd) {

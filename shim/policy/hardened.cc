@@ -102,8 +102,9 @@ absl::Status CheckContainer(const Profile& profile, const spec::ContainerSpec& c
   }
   if (absl::Status s = CheckSelinux(profile, security.selinux); !s.ok()) return s;
   // They are programs of the host's superuser at work on files of the container's.
-  if (!container.hooks.empty())
+  if (!container.hooks.empty()) {
     return Refused(profile, "config.CDI_devices", "a device with hooks");
+  }
   for (size_t i = 0; i < container.mounts.size(); ++i) {
     if (container.mounts[i].propagation != spec::MountPropagation::kBidirectional) continue;
     return Refused(profile, absl::StrCat("config.mounts[", i, "].propagation"), "BIDIRECTIONAL");
